@@ -1,0 +1,53 @@
+"What pip installs: versions agree, the base install is lean, every requirement has a tested version."
+import re, subprocess, sys
+from configparser import ConfigParser
+from pathlib import Path
+
+import pytest
+
+root = Path(__file__).parent.parent
+parser = ConfigParser(delimiters=['='])
+parser.read(root/'settings.ini', encoding='utf-8')
+cfg = parser['DEFAULT']
+
+def names(reqs): return {re.match(r'[\w.-]+', o)[0].lower().replace('_', '-') for o in reqs.split()}
+def python(code): return subprocess.run([sys.executable, '-c', code], cwd=root, capture_output=True, text=True)
+
+def test_version():
+    assert python('import letthere_color; print(letthere_color.__version__)').stdout.strip() == cfg['version']
+
+def test_generated_modules_have_their_notebook():
+    mods = sorted((root/'letthere_color').glob('*.py'))
+    for p in mods:
+        m = re.search(r'File to edit: \.\./(\S+\.ipynb)', p.read_text(encoding='utf-8'))
+        if m: assert f'default_exp {p.stem}' in (root/m[1]).read_text(encoding='utf-8'), p.name
+
+def test_typed_and_shipped():
+    assert (root/'letthere_color/py.typed').is_file()
+    assert "'py.typed', 'weights/*'" in (root/'setup.py').read_text()
+
+def test_base_install_is_lean():
+    assert names(cfg['requirements']) == {'torch', 'numpy', 'pillow', 'scikit-image', 'safetensors', 'huggingface-hub',
+                                          'typer', 'rich', 'matplotlib'}
+
+def test_dev_holds_train(): assert names(cfg['train_requirements']) < names(cfg['dev_requirements'])
+
+def test_constraints_cover_requirements():
+    pins = names('\n'.join(o.split('#')[0] for o in (root/'constraints.txt').read_text().splitlines()))
+    free = (names(cfg['requirements']) | names(cfg['dev_requirements'])) - pins
+    assert free == {'jupyter'}, 'jupyter only names other packages; everything else needs a tested version'
+
+def test_one_site_configuration():
+    link = root/'nbs/_quarto.yml'
+    assert link.is_symlink() and link.readlink() == Path('../_quarto.yml')
+
+@pytest.mark.parametrize('module', ['core', 'low_level', 'global_features', 'fusion', 'colorization', 'inference'])
+def test_light_modules_import_no_fastai(module):
+    if not (root/f'letthere_color/{module}.py').exists(): pytest.skip(f'{module} is not written yet')
+    r = python(f"import sys, letthere_color.{module}; print(*sorted({{'fastai', 'fastcore', 'torchvision'}} & sys.modules.keys()))")
+    assert (r.returncode, r.stdout.strip()) == (0, ''), r.stderr
+
+def test_cli_imports_no_torch():
+    if not (root/'letthere_color/cli.py').exists(): pytest.skip('cli is not written yet')
+    r = python("import sys, letthere_color.cli; print('torch' in sys.modules)")
+    assert r.stdout.strip() == 'False', r.stderr

@@ -1,0 +1,174 @@
+"Photos that are not what they seem: reading, writing, and the colours on the way (nbs/00_core.ipynb)"
+import os
+import numpy as np, pytest, torch
+from hypothesis import given, settings, strategies as st
+from PIL import Image, ImageFile
+from letthere_color.core import (PhotoError, fit_gamut, lab2rgb, open_photo, photo2tensor, rgb2lab, rgb2l,
+                                 sample_photos, save_photo, tensor2photo)
+
+@pytest.fixture(scope='module')
+def rgb(): return sample_photos()['coffee'].resize((97, 131))
+
+@pytest.fixture
+def jpg(tmp_path, rgb):
+    rgb.save(tmp_path/'ok.jpg', quality=95)
+    return tmp_path/'ok.jpg'
+
+def says(p, f, *a, **kw):
+    "The call raises a `PhotoError` of one line that names `p`"
+    with pytest.raises(PhotoError) as e: f(*a, **kw)
+    msg = str(e.value)
+    assert str(p) in msg and '\n' not in msg and ';' in msg
+    return msg
+
+# -- reading
+
+@pytest.mark.parametrize('name,content', [('text.jpg', b'dear diary'), ('empty.jpg', b''), ('zeros.png', b'\0'*500), ('x.jpg', b'\xff\xd8\xff')])
+def test_no_photo(tmp_path, name, content):
+    (tmp_path/name).write_bytes(content)
+    says(tmp_path/name, open_photo, tmp_path/name)
+    says(tmp_path/name, open_photo, str(tmp_path/name))
+
+def test_missing_and_folder(tmp_path):
+    assert 'no such file' in says(tmp_path/'no.jpg', open_photo, tmp_path/'no.jpg')
+    assert 'folder' in says(tmp_path, open_photo, tmp_path)
+
+@pytest.mark.parametrize('fmt', ['JPEG', 'PNG', 'TIFF', 'WEBP'])
+@pytest.mark.parametrize('part', [.3, .6, .9])
+@pytest.mark.parametrize('tolerant', [False, True])
+def test_truncated(tmp_path, rgb, fmt, part, tolerant, monkeypatch):
+    monkeypatch.setattr(ImageFile, 'LOAD_TRUNCATED_IMAGES', tolerant)
+    p = tmp_path/f'half.{fmt.lower()}'
+    rgb.save(p, format=fmt)
+    b = p.read_bytes(); p.write_bytes(b[:int(len(b)*part)])
+    says(p, open_photo, p)
+    assert ImageFile.LOAD_TRUNCATED_IMAGES is tolerant
+
+@pytest.mark.parametrize('limit', [97*131 - 1, 97*131//3])  # Pillow's warning, Pillow's error
+def test_bomb(jpg, limit, monkeypatch):
+    monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', limit)
+    assert 'too many pixels' in says(jpg, open_photo, jpg)
+
+@pytest.mark.parametrize('mode', ['1', 'L', 'LA', 'P', 'PA', 'RGB', 'RGBA', 'RGBX', 'CMYK', 'YCbCr', 'HSV', 'LAB', 'La', 'RGBa'])
+def test_modes(rgb, mode):
+    im = rgb.convert({'La':'LA', 'RGBa':'RGBA', 'PA':'P', 'LAB':'RGB'}.get(mode, mode)) if mode != 'RGB' else rgb
+    if mode in ('La', 'RGBa', 'PA'): im = im.convert(mode)
+    res = open_photo(im)
+    assert res.mode == 'RGB' and res.size == rgb.size
+    want = rgb.convert('L') if mode in ('L', 'LA', 'La') else rgb
+    if mode not in ('1', 'P', 'PA'): assert np.abs(np.asarray(res, int) - np.asarray(want.convert('RGB'), int)).mean() < 3
+
+@pytest.mark.parametrize('dtype,top', [('uint16', 65535), ('int32', 65535), ('int32', 255), ('float32', 1), ('float32', 255), ('float32', 65535), ('>u2', 65535)])
+def test_deep_grey(tmp_path, rgb, dtype, top):
+    g = np.asarray(rgb.convert('L')).copy(); g[0,0],g[0,1] = 0,255
+    x = (g.astype(np.float64)/255*top).astype(dtype)
+    if dtype == '>u2': im = Image.frombytes('I;16B', rgb.size, x.tobytes())
+    else: im = Image.fromarray(x)
+    res = np.asarray(open_photo(im))
+    assert res.shape == (131,97,3) and np.abs(res.astype(int) - g[...,None]).max() <= 1
+    if dtype == 'uint16':
+        for ext in ('png', 'tif'):
+            im.save(tmp_path/f'deep.{ext}')
+            assert np.array_equal(np.asarray(open_photo(tmp_path/f'deep.{ext}')), res)
+
+def test_transparency(tmp_path, rgb):
+    im = rgb.convert('RGBA')
+    assert open_photo(im).mode == 'RGB'           # all opaque
+    im.putpixel((3,3), (1,2,3,0))
+    assert open_photo(im).mode == 'RGBA'
+    p = rgb.quantize(16); p.save(tmp_path/'p.png', transparency=p.getpixel((0,0)))
+    assert open_photo(tmp_path/'p.png').mode == 'RGBA'
+
+@pytest.mark.parametrize('turn', range(1,9))
+def test_exif(tmp_path, rgb, turn):
+    ex = Image.Exif(); ex[0x0112] = turn
+    rgb.save(tmp_path/'t.png', exif=ex)
+    res = open_photo(tmp_path/'t.png')
+    assert res.size == (rgb.size if turn < 5 else rgb.size[::-1])
+    assert res.getexif().get(0x0112, 1) == 1
+
+@pytest.mark.parametrize('shape', [(20,30), (20,30,1), (20,30,3), (20,30,4)])
+def test_arrays(shape):
+    x = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    a,b,c = open_photo(x),open_photo(x/255),open_photo((x.astype(np.uint16)*257))
+    assert a.size == (30,20) and a.mode == ('RGBA' if shape[-1] == 4 else 'RGB')
+    assert np.array_equal(np.asarray(a), np.asarray(b)) and np.array_equal(np.asarray(a), np.asarray(c))
+
+@pytest.mark.parametrize('x', [np.zeros((3,4,5)), np.zeros((4,4,2)), np.zeros(5), np.zeros((0,4,3)), np.zeros((4,4,3)) + 7,
+                               np.full((4,4), np.nan), np.zeros((4,4), dtype=np.int64), np.array('x'), None, 3])
+def test_bad_arrays(x):
+    with pytest.raises(PhotoError): open_photo(x)
+
+# -- writing
+
+@pytest.mark.parametrize('ext', ['jpg', 'JPEG', 'png', 'webp', 'tif', 'bmp'])
+@pytest.mark.parametrize('mode', ['RGB', 'RGBA', 'L', 'P', '1'])
+def test_save(tmp_path, rgb, ext, mode):
+    p = save_photo(rgb.convert(mode), tmp_path/f'x.{ext}')
+    assert open_photo(p).size == rgb.size
+    assert os.listdir(tmp_path) == [p.name]
+
+def test_save_refuses(tmp_path, rgb):
+    p = save_photo(rgb, tmp_path/'x.png'); was = p.read_bytes()
+    assert 'exists' in says(p, save_photo, rgb.rotate(90), p)
+    assert p.read_bytes() == was
+    save_photo(rgb.rotate(90), p, overwrite=True)
+    assert p.read_bytes() != was
+    for bad in ('x.xyz', 'x', 'no/x.jpg', 'x.png/x.jpg'): says(tmp_path/bad, save_photo, rgb, tmp_path/bad)
+    (tmp_path/'dir.jpg').mkdir(); says(tmp_path/'dir.jpg', save_photo, rgb, tmp_path/'dir.jpg', overwrite=True)
+    assert sorted(os.listdir(tmp_path)) == ['dir.jpg', 'x.png']
+
+@pytest.mark.skipif(not hasattr(os, 'geteuid') or os.geteuid() == 0, reason='root may write everywhere')
+def test_unwritable_folder(tmp_path, rgb):
+    tmp_path.chmod(0o500)
+    try: says(tmp_path/'x.jpg', save_photo, rgb, tmp_path/'x.jpg')
+    finally: tmp_path.chmod(0o700)
+
+def test_not_permitted(tmp_path, rgb, monkeypatch):
+    def no(*a, **kw): raise PermissionError(13, 'Permission denied')
+    monkeypatch.setattr('builtins.open', no)
+    assert 'Permission denied' in says(tmp_path/'x.jpg', save_photo, rgb, tmp_path/'x.jpg')
+
+@pytest.mark.parametrize('error', [OSError(28, 'No space left on device'), KeyboardInterrupt(), MemoryError()])
+def test_atomic(tmp_path, rgb, monkeypatch, error):
+    p = save_photo(rgb, tmp_path/'x.png'); was = p.read_bytes()
+    def half(self, f, **kw): f.write(b'half a photo'); raise error
+    monkeypatch.setattr(Image.Image, 'save', half)
+    with pytest.raises(PhotoError if isinstance(error, OSError) else type(error)): save_photo(rgb, p, overwrite=True)
+    assert p.read_bytes() == was and os.listdir(tmp_path) == ['x.png']
+
+def test_jpeg_lays_transparency_on_white(tmp_path):
+    im = Image.new('RGBA', (16,16), (255,0,0,0))
+    assert np.asarray(open_photo(save_photo(im, tmp_path/'x.jpg'))).min() >= 254
+
+# -- colours
+
+@settings(max_examples=60, deadline=None)
+@given(h=st.integers(1,40), w=st.integers(1,40), b=st.integers(1,4), seed=st.integers(0,2**31), u8=st.booleans())
+def test_round_trip(h, w, b, seed, u8):
+    g = torch.Generator().manual_seed(seed)
+    x = torch.randint(0, 256, (b,3,h,w), generator=g, dtype=torch.uint8)
+    x = x if u8 else x/255.
+    lab = rgb2lab(x)
+    assert lab.shape == x.shape and lab.dtype == torch.float32
+    assert torch.allclose(lab[:,:1], rgb2l(x), atol=1e-3)
+    assert torch.allclose(lab2rgb(lab), x/255. if u8 else x, atol=1e-4)
+    assert torch.equal(lab2rgb(lab, torch.uint8), x if u8 else (x*255).round().to(torch.uint8))
+    assert torch.equal(fit_gamut(lab), lab)
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0,2**31))
+def test_gamut(seed):
+    r = torch.rand(3, 17, 23, generator=torch.Generator().manual_seed(seed))
+    lab = torch.stack([r[0]*100, r[1]*220 - 110, r[2]*220 - 110])
+    y = fit_gamut(lab)
+    assert torch.equal(y[0], lab[0])
+    assert (rgb2l(lab2rgb(y, torch.uint8))[0] - lab[0]).abs().max() <= 100/255
+
+def test_threads_do_not_stay_changed():
+    n = torch.get_num_threads()
+    rgb2lab(torch.zeros(3, 900, 900))
+    with torch.inference_mode(): lab2rgb(rgb2lab(torch.zeros(3, 900, 900)))
+    assert torch.get_num_threads() == n
+
+def test_tensor(rgb): assert torch.equal(photo2tensor(tensor2photo(photo2tensor(rgb))), photo2tensor(rgb))
