@@ -63,20 +63,20 @@ def colorize(
     output:Annotated[Optional[Path], typer.Option('-o', '--output', help='A file, or a folder. Default: NAME_color.EXT.')]=None,
     model:Annotated[Optional[str], typer.Option(help='A shipped model, a folder, or a hub id owner/name.')]=None,
     device:Annotated[Optional[str], typer.Option(help='cpu, cuda or mps. Default: cpu.')]=None,
-    size:Annotated[int, typer.Option(min=8, max=4096, help='Side of the copy the network looks at, in pixels.')]=224,
+    size:Annotated[Optional[int], typer.Option(min=8, max=4096, help='Side of the copy the network looks at, in pixels.')]=None,
     overwrite:Annotated[bool, typer.Option('--overwrite', help='Replace results that exist; originals never.')]=False,
     demo:Annotated[bool, typer.Option('--demo', help='Colour a sample photo into demo_color.jpg.')]=False):
     "Colour photos; the originals stay as they are."
     if bool(photos) == demo: raise typer.BadParameter('name at least one photo, or --demo')
-    plan = [('demo.jpg', result_path(Path('demo.jpg'), output))] if demo else _plan(photos, output)
+    plan = [('a sample photo', result_path(Path('demo.jpg'), output))] if demo else _plan(photos, output)
     from letthere_color.inference import Colorizer
-    colorizer = Colorizer.from_pretrained(model, device, size)
+    colorizer = Colorizer.from_pretrained(model, device, **(dict(size=size) if size else {}))
     failed = 0
     for photo, out in plan:
         try:
             _colour(colorizer, _demo_photo() if demo else photo, out, overwrite)
             print(f'{photo} -> {out}')
-        except (ValueError, OSError) as e: failed += 1; _complain(e)
+        except (ValueError, OSError, RuntimeError) as e: failed += 1; _complain(e)
     if failed and len(plan) > 1: _complain(f'{failed} of {len(plan)} photos were not coloured')
     if failed: raise typer.Exit(1)
 
@@ -122,5 +122,5 @@ def info():
 def main():
     "The command `letthere`: errors that the user can mend become one line and exit code 1."
     try: app()
-    except (ValueError, OSError, ImportError) as e: _complain(e); sys.exit(1)
+    except (ValueError, OSError, RuntimeError, ImportError) as e: _complain(str(e).splitlines()[0]); sys.exit(1)
     except KeyboardInterrupt: _complain('stopped'); sys.exit(130)

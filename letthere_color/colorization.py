@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['DEFAULT_MODEL', 'ColorizationNetwork', 'ModelConfig', 'pad8', 'Colorization', 'predict_ab', 'shipped_models',
-           'save_model', 'load_model']
+           'save_model', 'usable_device', 'load_model']
 
 # %% ../nbs/05_colorization.ipynb #616ff61a
 import copy, json
@@ -121,11 +121,20 @@ def save_model(model:Colorization, # Trained model
     return folder
 
 # %% ../nbs/05_colorization.ipynb #119e85bb
+def usable_device(device:str|torch.device|None=None # `cpu`, `cuda`, `cuda:1`, `mps`; None: the CPU
+                 ) -> torch.device:
+    "The device, if this machine has it. Raises ValueError, naming those that it has."
+    here = ['cpu'] + ['cuda']*torch.cuda.is_available() + ['mps']*torch.backends.mps.is_available()
+    if str(device or 'cpu').split(':')[0] not in here:
+        raise ValueError(f'There is no device {str(device)!r} here: choose one of {", ".join(here)}.')
+    return torch.device(device or 'cpu')
+
+# %% ../nbs/05_colorization.ipynb #0df04e7c
 def load_model(name_or_path:str|Path|None=None, # A shipped model, a folder, or a hub id `owner/name`; None: the default
                device:str|torch.device|None=None # Where to put it; None: the CPU
               ) -> Colorization: # In eval mode
-    "Load a trained model. Raises FileNotFoundError, naming the models that exist."
-    name = str(name_or_path or DEFAULT_MODEL)
+    "Load a trained model. Raises FileNotFoundError, naming the models that exist, or ValueError for the device."
+    device, name = usable_device(device), str(name_or_path or DEFAULT_MODEL)
     path = _weights_folder()/name if name in shipped_models() else Path(name)
     if (path/'config.json').exists():
         model = Colorization(ModelConfig(**json.loads((path/'config.json').read_text())))
@@ -133,4 +142,4 @@ def load_model(name_or_path:str|Path|None=None, # A shipped model, a folder, or 
     elif name.count('/') == 1 and not path.exists(): model = Colorization.from_pretrained(name)
     else: raise FileNotFoundError(f'No model {name!r}: choose one of {", ".join(shipped_models())}, or a folder with '
                                   'config.json and model.safetensors, or a hub id like owner/name.')
-    return model.to(device or 'cpu').eval()
+    return model.to(device).eval()

@@ -17,7 +17,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 from fastai.data.core import DataLoaders
 from fastai.data.load import DataLoader
-from .core import AB_MAX, PhotoError, denorm_ab, lab2rgb, norm_ab, open_photo, photo2tensor, rgb2lab
+from .core import lab2rgb, norm_ab, open_photo, photo2tensor, rgb2lab
 
 # %% ../nbs/01_data.ipynb #ab70379a
 PHOTO_EXTENSIONS = {'.jpg', '.jpeg', '.png', '.webp', '.bmp', '.tif', '.tiff'}
@@ -84,7 +84,7 @@ def load_cache(path:str|Path # Folder written by `cache_photos`
 def _decode(name, cls, data, size, min_std):
     "One file to `(name, class, array or None, reason it was left out)`."
     try: photo = open_photo(Image.open(io.BytesIO(data)))
-    except (PhotoError, OSError): return name, cls, None, 'unreadable'
+    except Exception: return name, cls, None, 'unreadable'  # a broken file can make a decoder raise anything
     if not is_colourful(photo, min_std): return name, cls, None, 'grey'
     return name, cls, np.asarray(square(photo, size)), ''
 
@@ -102,7 +102,10 @@ def cache_photos(source, # Anything `read_photos` takes
                 ) -> PhotoCache:
     "Decode `source` once into a file that training reads at the speed of memory. Raises ValueError if nothing is left."
     path = Path(path)
-    if (path/'cache.json').exists(): return load_cache(path)
+    if (path/'cache.json').exists():
+        cache = load_cache(path)
+        if cache.size != size: raise ValueError(f'{path} holds photos of {cache.size} px, not {size}: delete it or name another.')
+        return cache
     path.mkdir(parents=True, exist_ok=True)
     found, skipped = [], {}
     with open(path/'photos.u8', 'wb') as out, ThreadPoolExecutor(workers) as pool:

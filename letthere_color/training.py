@@ -22,7 +22,7 @@ from fastai.torch_core import default_device
 from fastcore.basics import patch
 from .core import denorm_ab, lab2rgb
 from .data import PhotoCache, photo_dataloaders
-from .colorization import Colorization, ModelConfig, save_model
+from .colorization import Colorization, ModelConfig, save_model, usable_device
 
 # %% ../nbs/06_training.ipynb #4a79fa8e
 ALPHA = 1/300 # Weight of the class loss (section 4)
@@ -134,8 +134,9 @@ class RunFolder(Callback):
     def after_train(self): self.dls.train.first = 0
     def after_epoch(self):
         history, names = self.folder/'history.csv', self.recorder.metric_names[:-1]
-        if not history.exists(): history.write_text(','.join(names) + '\n')
-        with history.open('a') as f: f.write(','.join(f'{o:.6g}' for o in self.recorder.log[:len(names)]) + '\n')
+        rows = history.read_text().splitlines()[1:1+self.now] if history.exists() else []
+        rows = [','.join(names), *rows, ','.join(f'{o:.6g}' for o in self.recorder.log[:len(names)])]
+        history.write_text('\n'.join(rows) + '\n')
         self.save(self.now + 1, 0)
 
 # %% ../nbs/06_training.ipynb #b2e161c0
@@ -190,7 +191,7 @@ def colorizer_learner(train:PhotoCache, # Photos to learn from
                       name:str='' # Name of the model
                      ) -> Learner: # A fastai `Learner`
     "The paper's training (sections 3.3, 3.4) as a fastai `Learner`."
-    r, device = recipe, torch.device(device or default_device())
+    r, device = recipe, usable_device(device or str(default_device()))
     if device.type == 'cpu': keep_freed_memory()
     torch.manual_seed(r.seed)
     config = ModelConfig(width=r.width, n_classes=max(1, len(train.classes)), global_size=r.size, use_global=r.use_global,
@@ -201,33 +202,49 @@ def colorizer_learner(train:PhotoCache, # Photos to learn from
     return Learner(dls, model, loss_func=JointLoss(r.alpha), opt_func=OPTIMISERS[r.opt], lr=r.lr, wd=r.wd,
                    metrics=metrics, cbs=[Bf16()] if r.bf16 else [])
 
-# %% ../nbs/06_training.ipynb #1cdbf325
+# %% ../nbs/06_training.ipynb #33177d80
 def _schedule(recipe):
     "AdamW: 4 % warm-up, then a cosine to zero. Adadelta sets its own steps. Only `lr` is scheduled: Adadelta has no momentum."
     if recipe.opt == 'adadelta': return []
     return [ParamScheduler({'lr': combined_cos(.04, recipe.lr/25, recipe.lr, 0.)})]
+
+def _model_card(name, recipe, history, train):
+    "What a user must know of a model: data, recipe, metrics."
+    names, *_, values = (o.split(',')[1:] for o in history.read_text().splitlines())
+    return '\n'.join([f'# {name}', '', 'A letthere_color model: colours grey photos.', '',
+        f'- **Data**: {len(train)} photos of {len(train.classes)} classes; {len(train.skipped)} grey or unreadable ones left out.',
+        f'- **Recipe**: {recipe}',
+        '- **Metrics** on the validation photos: ' + ', '.join(f'{n} {float(v):.4g}' for n,v in zip(names, values)) + '.', ''])
+
+# %% ../nbs/06_training.ipynb #1cdbf325
+def _open_run(folder, recipe, resume):
+    "Make the folder of a run and write down its settings. Raises ValueError if it holds another run."
+    folder.mkdir(parents=True, exist_ok=True)
+    settings, now = folder/'recipe.json', json.dumps(asdict(recipe), indent=1)
+    started = _checkpoint(folder).exists()
+    if started and not resume: raise ValueError(f'{folder} holds a run already: resume it, or choose another folder.')
+    if started and settings.read_text() != now:
+        raise ValueError(f'{folder} was started with other settings, see {settings}: repeat them, or choose another folder.')
+    settings.write_text(now)
+    return started
 
 def train_colorizer(train:PhotoCache, # Photos to learn from
                     valid:PhotoCache|None, # Photos to judge by; None: 5 % of `train`
                     folder:str|Path, # Where checkpoints, history and the finished model go
                     recipe:Recipe=Recipe(), # Network, crops, optimiser
                     resume:bool=False, # Go on from the folder's checkpoint if there is one
-                    device=None, # None: a GPU if there is one
+                    device:str|torch.device|None=None, # None: a GPU if there is one
                     seconds:float=60, # Between checkpoints
                     cbs:list=(), # More fastai callbacks
                     verbose:bool=True # Show progress and a table?
                    ) -> Learner:
     "Train, or go on training, and save the model to `folder/model`. Raises ValueError if `folder` holds another run."
-    folder = Path(folder); folder.mkdir(parents=True, exist_ok=True)
-    settings, known = folder/'recipe.json', json.dumps(asdict(recipe), indent=1)
-    if _checkpoint(folder).exists() and not resume: raise ValueError(f'{folder} holds a run already: resume it, or choose another folder.')
-    if resume and settings.exists() and settings.read_text() != known:
-        raise ValueError(f'{folder} was started with other settings, see {settings}: repeat them, or choose another folder.')
-    settings.write_text(known)
+    folder = Path(folder)
+    started = _open_run(folder, recipe, resume)
     learn, run = colorizer_learner(train, valid, recipe, device, folder.name), RunFolder(folder, seconds)
-    if resume and _checkpoint(folder).exists(): run.load(learn)
+    if started: run.load(learn)
     with contextlib.ExitStack() as quiet:
         if not verbose: quiet.enter_context(learn.no_bar()); quiet.enter_context(learn.no_logging())
         learn.fit(recipe.epochs - run.start, cbs=[run, *_schedule(recipe), *cbs])
-    save_model(learn.model, folder/'model')
+    save_model(learn.model, folder/'model', _model_card(folder.name, recipe, folder/'history.csv', train))
     return learn

@@ -1,0 +1,43 @@
+"""At which working size does a model colour best? (notebook 07)
+
+python benchmarks/working_size.py PHOTOS [--model tiny] [--json nbs/results/working_size.json]
+PHOTOS: a folder or .tar shard of colour photos that the model was not trained on."""
+import argparse, io, json, subprocess
+from pathlib import Path
+
+import numpy as np, torch
+from PIL import Image
+from letthere_color.core import lab2rgb, open_photo, photo2tensor, rgb2lab
+from letthere_color.data import is_colourful, read_photos
+from letthere_color.inference import Colorizer
+
+SIZES = [80, 112, 144, 176, 224, 288, 352]
+
+def psnr(rgb, truth): return -10*(rgb - truth).square().mean().log10().item()
+
+def measure(source, model):
+    "Mean PSNR at each size, and of the grey photos"
+    colorizers = [Colorizer.from_pretrained(model, size=s) for s in SIZES]
+    rows = []
+    for _, _, data in read_photos(source):
+        photo = open_photo(Image.open(io.BytesIO(data))).convert('RGB')
+        if not is_colourful(photo): continue
+        truth = photo2tensor(photo, torch.float32)[None]
+        L = rgb2lab(truth)[:,:1]
+        painted = [torch.cat([L, c.predict(L)], 1) for c in colorizers] + [torch.cat([L, 0*L, 0*L], 1)]
+        rows.append([psnr(lab2rgb(lab), truth) for lab in painted])
+    return np.array(rows)
+
+p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+p.add_argument('photos', type=Path)
+p.add_argument('--model', default='tiny')
+p.add_argument('--json', type=Path)
+a = p.parse_args()
+rows = measure(a.photos, a.model)
+*found, grey = rows.mean(0).round(3).tolist()
+for s,o in zip(SIZES, found): print(f'{s:>4} px: {o:.2f} dB')
+print(f'grey:    {grey:.2f} dB, {len(rows)} photos')
+commit = subprocess.run(['git', 'rev-parse', '--short', 'HEAD'], capture_output=True, text=True).stdout.strip()
+if a.json:
+    a.json.write_text(json.dumps(dict(command=f'python benchmarks/working_size.py {a.photos.name} --model {a.model}', data=a.photos.name,
+                                      photos=len(rows), model=a.model, commit=commit, sizes=SIZES, psnr=found, grey=grey), indent=1) + '\n')

@@ -1,0 +1,90 @@
+"The command `letthere` as photographers use it (nbs/12_cli.ipynb): right results, and one clear line when something is wrong."
+import os, shutil, subprocess, sys
+from hashlib import sha256
+
+import numpy as np, pytest
+from PIL import Image
+from letthere_color.core import photo2tensor, rgb2l, rgb2lab, sample_photos
+
+CODE = 'import sys; from letthere_color.cli import main; sys.argv[0] = "letthere"; main()'
+
+def letthere(cwd, *args): return subprocess.run([sys.executable, '-c', CODE, *map(str, args)], cwd=cwd, capture_output=True, text=True)
+
+def fails(cwd, *args, says):
+    "The command ends with a code that is not 0 and one line on standard error, which holds each of `says`"
+    before = {p: p.read_bytes() for p in cwd.rglob('*') if p.is_file()}
+    r = letthere(cwd, *args)
+    assert r.returncode not in (0, 2) and 'Traceback' not in r.stderr, r.stderr
+    assert len(r.stderr.strip().splitlines()) == 1, r.stderr
+    for o in says: assert o in r.stderr, r.stderr
+    assert {p: p.read_bytes() for p in cwd.rglob('*') if p.is_file()} == before, 'something was written or changed'
+
+@pytest.fixture
+def photo(tmp_path):
+    sample_photos()['rocket'].resize((300, 200)).convert('L').save(tmp_path/'old.jpg')
+    return tmp_path/'old.jpg'
+
+def test_beside_the_photo(tmp_path, photo):
+    before = sha256(photo.read_bytes()).digest()
+    assert letthere(tmp_path, 'colorize', 'old.jpg').returncode == 0
+    result = Image.open(tmp_path/'old_color.jpg')
+    assert (result.mode, result.size) == ('RGB', (300, 200))
+    assert rgb2lab(photo2tensor(result))[1:].norm(dim=0).mean() > 3, 'no colour'
+    assert sha256(photo.read_bytes()).digest() == before
+    fails(tmp_path, 'colorize', 'old.jpg', says=['old_color.jpg', 'exists already', '--overwrite'])
+    assert letthere(tmp_path, 'colorize', 'old.jpg', '--overwrite').returncode == 0
+
+@pytest.mark.parametrize('size', [(97,131), (4000,3000), (3000,200)])
+@pytest.mark.parametrize('name', ['p.png', 'p.jpg'])
+def test_size_and_lightness(tmp_path, size, name):
+    if name == 'p.jpg' and max(size) < 1000: pytest.skip('JPEG rounds more than 8 bits do')
+    sample_photos()['china'].resize(size).convert('L').save(tmp_path/name, quality=95)
+    assert letthere(tmp_path, 'colorize', name, '-o', 'out.png').returncode == 0
+    before, after = (rgb2l(photo2tensor(Image.open(tmp_path/o).convert('RGB'))) for o in (name, 'out.png'))
+    assert after.shape == before.shape
+    assert (after - before).abs().max() <= 100/255
+
+def test_several_into_a_folder(tmp_path, photo):
+    shutil.copy(photo, tmp_path/'two.png')
+    r = letthere(tmp_path, 'colorize', 'old.jpg', 'missing.jpg', 'two.png', '-o', 'results')
+    assert r.returncode == 1 and 'missing.jpg' in r.stderr and '1 of 3' in r.stderr
+    assert sorted(p.name for p in (tmp_path/'results').iterdir()) == ['old_color.jpg', 'two_color.png']
+
+@pytest.mark.parametrize('name,content', [('text.jpg', b'Dear Sir or Madam'), ('empty.png', b''), ('half.jpg', None)])
+def test_not_a_photo(tmp_path, photo, name, content):
+    (tmp_path/name).write_bytes(photo.read_bytes()[:photo.stat().st_size//2] if content is None else content)
+    fails(tmp_path, 'colorize', name, says=[name])
+
+def test_other_mistakes(tmp_path, photo):
+    fails(tmp_path, 'colorize', 'nothing.jpg', says=['nothing.jpg', 'no such file'])
+    fails(tmp_path, 'colorize', 'old.jpg', '--model', 'huge', says=['huge', 'tiny'])
+    fails(tmp_path, 'colorize', 'old.jpg', '-o', 'old.jpg', '--overwrite', says=['old.jpg', 'the photo itself'])
+    fails(tmp_path, 'colorize', 'old.jpg', '-o', 'out.xyz', says=['out.xyz', '.png'])
+    fails(tmp_path, 'colorize', 'old.jpg', '--device', 'abacus', says=['abacus'])
+    (tmp_path/'other').mkdir(); shutil.copy(photo, tmp_path/'other/old.jpg')
+    fails(tmp_path, 'colorize', 'old.jpg', 'other/old.jpg', '-o', 'results', says=['both become'])
+    assert letthere(tmp_path, 'colorize').returncode == 2
+
+def test_unwritable_folder(tmp_path, photo):
+    (tmp_path/'file').write_text('in the way')
+    fails(tmp_path, 'colorize', 'old.jpg', '-o', 'file/out.jpg', says=['file'])
+    if os.geteuid() == 0: return  # root writes everywhere
+    (tmp_path/'locked').mkdir(mode=0o500)
+    fails(tmp_path, 'colorize', 'old.jpg', '-o', 'locked/out.jpg', says=['locked'])
+
+def test_train_resume_and_use(tmp_path):
+    rng = np.random.default_rng(0)
+    for cls in ('a', 'b'):
+        (tmp_path/'photos'/cls).mkdir(parents=True)
+        for i in range(36): Image.fromarray(rng.integers(0, 255, (4,4,3), np.uint8)).resize((128,128)).save(tmp_path/f'photos/{cls}/{i}.png')
+    train = ['train', 'photos', '-o', 'run', '--epochs', 1, '--bs', 32]
+    r = letthere(tmp_path, *train)
+    assert r.returncode == 0 and '72 photos of 2 classes' in r.stdout, r.stderr
+    fails(tmp_path, *train, says=['run', 'resume'])
+    fails(tmp_path, *train, '--recipe', 'huge', says=['huge', 'tiny'])
+    r = letthere(tmp_path, 'colorize', 'photos/a/0.png', '-o', 'out.png', '--model', 'run/model')
+    assert r.returncode == 0 and Image.open(tmp_path/'out.png').size == (128,128), r.stderr
+
+def test_info(tmp_path):
+    r = letthere(tmp_path, 'info')
+    assert r.returncode == 0 and 'tiny (default)' in r.stdout, r.stderr
