@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np, torch
 from PIL import Image
+from letthere_color.colorization import load_model
 from letthere_color.core import lab2rgb, open_photo, photo2tensor, rgb2lab
 from letthere_color.data import is_colourful, read_photos
-from letthere_color.inference import Colorizer
+from letthere_color.inference import predict_chroma
 
 SIZES = [80, 112, 144, 176, 224, 288, 352]
 
@@ -17,14 +18,13 @@ def psnr(rgb, truth): return -10*(rgb - truth).square().mean().log10().item()
 
 def measure(source, model):
     "Mean PSNR at each size, and of the grey photos"
-    colorizers = [Colorizer.from_pretrained(model, size=s) for s in SIZES]
-    rows = []
+    model, rows = load_model(model), []
     for _, _, data in read_photos(source):
         photo = open_photo(Image.open(io.BytesIO(data))).convert('RGB')
         if not is_colourful(photo): continue
         truth = photo2tensor(photo, torch.float32)[None]
         L = rgb2lab(truth)[:,:1]
-        painted = [torch.cat([L, c.predict(L)], 1) for c in colorizers] + [torch.cat([L, 0*L, 0*L], 1)]
+        painted = [torch.cat([L, predict_chroma(model, L, s)], 1) for s in SIZES] + [torch.cat([L, 0*L, 0*L], 1)]
         rows.append([psnr(lab2rgb(lab), truth) for lab in painted])
     return np.array(rows)
 
