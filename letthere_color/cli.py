@@ -18,6 +18,13 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 
 def _complain(message): print(f'letthere: {message}', file=sys.stderr)
 
+# %% ../nbs/12_cli.ipynb #b1e4e60e
+def _version(wanted):
+    if wanted: print(f'letthere_color {__version__}'); raise typer.Exit
+
+@app.callback()
+def _options(version:Annotated[bool, typer.Option('--version', callback=_version, is_eager=True, help='Show the version.')]=False): pass
+
 # %% ../nbs/12_cli.ipynb #36a76364
 _WRITABLE = {'.jpg', '.jpeg', '.png', '.webp', '.tif', '.tiff', '.bmp'}
 
@@ -30,11 +37,19 @@ def result_path(photo:Path, # The input
     if output is None: return photo.with_name(name)
     return output/name if folder or output.is_dir() or not output.suffix else output
 
-# %% ../nbs/12_cli.ipynb #07dda048
+# %% ../nbs/12_cli.ipynb #8d424807
+def _in_folder(path):
+    "The photos in a folder, without earlier results; any other path as it is."
+    if not path.is_dir(): return [path]
+    found = sorted(p for p in path.iterdir() if p.suffix.lower() in _WRITABLE and not p.stem.endswith('_color'))
+    if not found: raise ValueError(f'{path} has no photos in it: name photos, or the folder that they lie in.')
+    return found
+
 def _plan(photos, output):
     "Pairs of photo and result. Raises ValueError where something would be lost."
+    photos = list({p.resolve(): p for q in photos for p in _in_folder(q)}.values())  # each photo once
     several, plan = len(photos) > 1, {}
-    if several and output and output.exists() and not output.is_dir():
+    if several and output and not output.is_dir() and (output.exists() or output.suffix.lower() in _WRITABLE):
         raise ValueError(f'{output} is a file, but {len(photos)} photos need a folder: name one with -o.')
     for p in photos:
         out = result_path(p, output, folder=several)
@@ -56,10 +71,10 @@ def _demo_photo():
     from letthere_color.core import sample_photos
     return sample_photos()['rocket'].convert('L')
 
-# %% ../nbs/12_cli.ipynb #8d424807
+# %% ../nbs/12_cli.ipynb #2f79526d
 @app.command()
 def colorize(
-    photos:Annotated[Optional[list[Path]], typer.Argument(metavar='INPUT...', help='Photos to colour.')]=None,
+    photos:Annotated[Optional[list[Path]], typer.Argument(metavar='INPUT...', help='Photos, or folders of photos, to colour.')]=None,
     output:Annotated[Optional[Path], typer.Option('-o', '--output', help='A file, or a folder. Default: NAME_color.EXT.')]=None,
     model:Annotated[Optional[str], typer.Option(help='A shipped model, a folder, or a hub id owner/name.')]=None,
     device:Annotated[Optional[str], typer.Option(help='cpu, cuda or mps. Default: cpu.')]=None,
@@ -80,11 +95,21 @@ def colorize(
     if failed and len(plan) > 1: _complain(f'{failed} of {len(plan)} photos were not coloured')
     if failed: raise typer.Exit(1)
 
-# %% ../nbs/12_cli.ipynb #2f79526d
+# %% ../nbs/12_cli.ipynb #07dda048
+def _report(out):
+    "What a finished run reached, and how to use its model."
+    names, *_, values = (o.split(',') for o in (out/'history.csv').read_text().splitlines())
+    end = {n: float(v) for n,v in zip(names, values)}
+    gain = end['psnr'] - end['psnr_grey']
+    print(f'The validation photos come out {abs(gain):.2f} dB {"nearer to" if gain > 0 else "further from"} the truth than grey ones.')
+    if gain <= 0: print('That is worse than no colour: train on more photos, or for more epochs.')
+    print(f'The model is in {out/"model"}: letthere colorize photo.jpg --model {out/"model"}')
+
+# %% ../nbs/12_cli.ipynb #13f6de23
 @app.command()
 def train(
     photos:Annotated[list[Path], typer.Argument(metavar='FOLDER...', help='Class folders, or .tar shards of them.')],
-    out:Annotated[Path, typer.Option('-o', '--output', help='Folder for checkpoints, history and the model.')],
+    out:Annotated[Optional[Path], typer.Option('-o', '--output', help='Folder for the run and its model. Default: runs/RECIPE.')]=None,
     valid:Annotated[Optional[list[Path]], typer.Option(help='Validation photos. Default: 5 % of the training photos.')]=None,
     recipe:Annotated[str, typer.Option(help='tiny, small or paper.')]='tiny',
     epochs:Annotated[Optional[int], typer.Option(min=1, help='How often to see all photos.')]=None,
@@ -94,16 +119,18 @@ def train(
     device:Annotated[Optional[str], typer.Option(help='Default: a GPU if there is one.')]=None):
     "Train a model; stop at any moment and go on with --resume."
     from dataclasses import replace
-    from letthere_color.training import RECIPES, train_colorizer
+    from letthere_color.colorization import usable_device
     from letthere_color.data import cache_photos
+    from letthere_color.training import RECIPES, train_colorizer
     if recipe not in RECIPES: raise ValueError(f'no recipe {recipe!r}: choose one of {", ".join(RECIPES)}')
+    if device: usable_device(device)
     given = {k:v for k,v in dict(epochs=epochs, bs=bs, seed=seed).items() if v is not None}
-    r = replace(RECIPES[recipe], **given)
+    r, out = replace(RECIPES[recipe], **given), out or Path('runs')/recipe
     known = cache_photos(list(photos), out/'cache'/f'train-{r.cache_size}', r.cache_size)
     print(f'{len(known)} photos of {len(known.classes)} classes; {len(known.skipped)} left out, see {out/"cache"}')
     judge = cache_photos(list(valid), out/'cache'/f'valid-{r.cache_size}', r.cache_size, known.classes) if valid else None
     train_colorizer(known, judge, out, r, resume, device)
-    print(f'The model is in {out/"model"}: letthere colorize photo.jpg --model {out/"model"}')
+    _report(out)
 
 # %% ../nbs/12_cli.ipynb #37bf8bff
 @app.command()
@@ -118,9 +145,11 @@ def info():
         print(f'{name}{" (default)" if name == DEFAULT_MODEL else ""}: {n_params(m, norm=True)/1e6:.1f} million parameters, '
               f'width {m.config.width}, {m.config.n_classes} scene classes')
 
-# %% ../nbs/12_cli.ipynb #b1e4e60e
+# %% ../nbs/12_cli.ipynb #d3ec4dce
 def main():
     "The command `letthere`: errors that the user can mend become one line and exit code 1."
     try: app()
     except (ValueError, OSError, RuntimeError, ImportError) as e: _complain(str(e).splitlines()[0]); sys.exit(1)
-    except KeyboardInterrupt: _complain('stopped'); sys.exit(130)
+    except SystemExit as e:
+        if e.code == 130: _complain('stopped; the same command starts again, train goes on with --resume')  # Ctrl-C
+        raise

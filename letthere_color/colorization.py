@@ -9,9 +9,9 @@ __all__ = ['DEFAULT_MODEL', 'ColorizationNetwork', 'ModelConfig', 'pad8', 'Color
 # %% ../nbs/05_colorization.ipynb #616ff61a
 import copy, json
 from dataclasses import asdict, dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 import torch, torch.nn.functional as F
-import letthere_color
 from torch import nn, Tensor
 from huggingface_hub import PyTorchModelHubMixin
 from safetensors.torch import load_model as load_safetensors
@@ -99,7 +99,7 @@ def predict_ab(model:Colorization, # In eval mode
 # %% ../nbs/05_colorization.ipynb #17874738
 DEFAULT_MODEL = 'tiny'
 
-def _weights_folder(): return Path(letthere_color.__file__).parent/'weights'
+def _weights_folder(): return Path(find_spec('letthere_color.core').origin).parent/'weights'
 
 def shipped_models() -> list[str]: # Names that `load_model` takes
     "The models inside the package."
@@ -136,6 +136,7 @@ def load_model(name_or_path:str|Path|None=None, # A shipped model, a folder, or 
     "Load a trained model. Raises FileNotFoundError, naming the models that exist, or ValueError for the device."
     device, name = usable_device(device), str(name_or_path or DEFAULT_MODEL)
     path = _weights_folder()/name if name in shipped_models() else Path(name)
+    if (path/'model/config.json').exists(): path = path/'model'  # the folder of a training run
     if (path/'config.json').exists():
         model = Colorization(ModelConfig(**json.loads((path/'config.json').read_text())))
         load_safetensors(model, path/'model.safetensors')

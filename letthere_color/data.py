@@ -7,7 +7,7 @@ __all__ = ['PHOTO_EXTENSIONS', 'SEASONS', 'read_photos', 'is_colourful', 'square
            'PhotoBatches', 'photo_dataloaders', 'toy_scenes']
 
 # %% ../nbs/01_data.ipynb #28230502
-import io, json, os, tarfile
+import hashlib, io, json, os, tarfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
@@ -88,9 +88,28 @@ def _decode(name, cls, data, size, min_std):
     if not is_colourful(photo, min_std): return name, cls, None, 'grey'
     return name, cls, np.asarray(square(photo, size)), ''
 
+def _inventory(source):
+    "Names and sizes of all files of `source`: what a cache was made from."
+    if isinstance(source, (list, tuple)): return [o for s in source for o in _inventory(s)]
+    path = Path(source)
+    files = [path] if path.is_file() else sorted(f for f in path.rglob('*') if f.is_file())
+    return [[f.name, f.stat().st_size] for f in files]
+
 def _chunks(items, n):
     items = iter(items)
     while chunk := list(islice(items, n)): yield chunk
+
+# %% ../nbs/01_data.ipynb #166c3b16
+def _finished(path, size, source):
+    "The cache in `path`, or None. Raises ValueError if it holds something else than was asked for."
+    if not (path/'cache.json').exists(): return None
+    if json.loads((path/'cache.json').read_text())['source'] != _digest(source):
+        raise ValueError(f'{path} was made from other photos, or they have changed: delete it or name another folder.')
+    cache = load_cache(path)
+    if cache.size != size: raise ValueError(f'{path} holds photos of {cache.size} px, not {size}: delete it or name another folder.')
+    return cache
+
+def _digest(source): return hashlib.sha256(json.dumps(_inventory(source)).encode()).hexdigest()
 
 # %% ../nbs/01_data.ipynb #e78f84c8
 def cache_photos(source, # Anything `read_photos` takes
@@ -100,12 +119,9 @@ def cache_photos(source, # Anything `read_photos` takes
                  min_std:float=3.5, # Photos whose chroma varies less are left out
                  workers:int=2 # Threads that decode
                 ) -> PhotoCache:
-    "Decode `source` once into a file that training reads at the speed of memory. Raises ValueError if nothing is left."
+    "Decode `source` once into a file that training reads at the speed of memory. Raises ValueError."
     path = Path(path)
-    if (path/'cache.json').exists():
-        cache = load_cache(path)
-        if cache.size != size: raise ValueError(f'{path} holds photos of {cache.size} px, not {size}: delete it or name another.')
-        return cache
+    if cache := _finished(path, size, source): return cache
     path.mkdir(parents=True, exist_ok=True)
     found, skipped = [], {}
     with open(path/'photos.u8', 'wb') as out, ThreadPoolExecutor(workers) as pool:
@@ -113,10 +129,10 @@ def cache_photos(source, # Anything `read_photos` takes
             for name, cls, array, why in pool.map(lambda o: _decode(*o, size, min_std), chunk):
                 if array is None: skipped[name] = why
                 else: out.write(array.tobytes()); found.append(cls)
-    if not found: raise ValueError(f'{source} has no photo to learn from: {len(skipped)} files are grey or unreadable.')
+    if not found: raise ValueError(f'There is no photo to learn from: {len(skipped)} files found, all grey or unreadable.')
     classes = classes or sorted({o for o in found if o})
     number = {c:i for i,c in enumerate(classes)}
-    meta = dict(size=size, classes=classes, labels=[number.get(o, -1) for o in found], skipped=skipped)
+    meta = dict(source=_digest(source), size=size, classes=classes, labels=[number.get(o, -1) for o in found], skipped=skipped)
     (path/'cache.tmp').write_text(json.dumps(meta))
     os.replace(path/'cache.tmp', path/'cache.json')
     return load_cache(path)
@@ -149,7 +165,7 @@ class PhotoBatches(DataLoader):
         lab = rgb2lab(batch[0])
         return lab[:,:1]/100, norm_ab(lab[:,1:]), batch[1]
 
-# %% ../nbs/01_data.ipynb #166c3b16
+# %% ../nbs/01_data.ipynb #f9b14f4b
 def photo_dataloaders(train:PhotoCache, # Photos to learn from
                       valid:PhotoCache|None=None, # Photos to judge by; None: 5 % of `train`, set aside
                       bs:int=128, # Batch size; the paper's is 128
@@ -163,6 +179,8 @@ def photo_dataloaders(train:PhotoCache, # Photos to learn from
         order = np.random.default_rng(seed).permutation(len(train))
         n = max(1, len(train)//20)
         valid, judge_by, learn_from = train, order[:n], order[n:]
+    n = len(train) if learn_from is None else len(learn_from)
+    if n < bs: raise ValueError(f'{n} photos do not fill a batch of {bs}: take more photos or a smaller batch.')
     kw = dict(bs=bs, size=size, seed=seed, device=torch.device(device or 'cpu'))
     return DataLoaders(PhotoBatches(train, learn_from, train=True, **kw),
                        PhotoBatches(valid, judge_by, train=False, **kw), device=kw['device'])

@@ -14,7 +14,7 @@ from .core import open_photo, photo2tensor, tensor2photo, rgb2l, lab2rgb, fit_ga
 from .colorization import Colorization, load_model, predict_ab
 
 # %% ../nbs/07_inference.ipynb #31f07e40
-WORKING_SIZE = 224 # The best of those measured below
+WORKING_SIZE = 224 # See the measurement below
 
 def working_size(h:int, # Height of the photo
                  w:int, # Width of the photo

@@ -178,8 +178,8 @@ class Recipe:
     seed:int = 0
 
 RECIPES = dict(paper=Recipe(),
-               tiny=Recipe(width=.25, epochs=16, bs=64, size=112, cache_size=128, opt='adamw', lr=2e-3, wd=1e-2),
-               small=Recipe(width=.5, epochs=16, bs=64, size=112, cache_size=128, opt='adamw', lr=2e-3, wd=1e-2))
+               tiny=Recipe(width=.25, epochs=11, bs=64, size=112, cache_size=128, opt='adamw', lr=2e-3, wd=1e-2),
+               small=Recipe(width=.5, epochs=20, bs=64, size=112, cache_size=128, opt='adamw', lr=2e-3, wd=1e-2))
 
 # %% ../nbs/06_training.ipynb #ce7532c0
 METRICS = [psnr, psnr_grey, color_error, chroma, chroma_true, top1, top5]
@@ -224,7 +224,9 @@ def _open_run(folder, recipe, resume):
     started = _checkpoint(folder).exists()
     if started and not resume: raise ValueError(f'{folder} holds a run already: resume it, or choose another folder.')
     if started and settings.read_text() != now:
-        raise ValueError(f'{folder} was started with other settings, see {settings}: repeat them, or choose another folder.')
+        before = json.loads(settings.read_text())
+        differ = ', '.join(f'{k} {before.get(k)}' for k,v in asdict(recipe).items() if before.get(k) != v)
+        raise ValueError(f'{folder} was started with other settings ({differ}): repeat them, or choose another folder.')
     settings.write_text(now)
     return started
 
@@ -242,7 +244,9 @@ def train_colorizer(train:PhotoCache, # Photos to learn from
     folder = Path(folder)
     started = _open_run(folder, recipe, resume)
     learn, run = colorizer_learner(train, valid, recipe, device, folder.name), RunFolder(folder, seconds)
-    if started: run.load(learn)
+    if started:
+        run.load(learn)
+        if verbose: print(f'Going on at epoch {run.start}, batch {learn.dls.train.first}.')
     with contextlib.ExitStack() as quiet:
         if not verbose: quiet.enter_context(learn.no_bar()); quiet.enter_context(learn.no_logging())
         learn.fit(recipe.epochs - run.start, cbs=[run, *_schedule(recipe), *cbs])

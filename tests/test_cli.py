@@ -50,6 +50,14 @@ def test_several_into_a_folder(tmp_path, photo):
     assert r.returncode == 1 and 'missing.jpg' in r.stderr and '1 of 3' in r.stderr
     assert sorted(p.name for p in (tmp_path/'results').iterdir()) == ['old_color.jpg', 'two_color.png']
 
+def test_a_folder(tmp_path, photo):
+    (tmp_path/'notes.txt').write_text('not a photo')
+    assert letthere(tmp_path, 'colorize', '.', 'old.jpg').returncode == 0
+    assert letthere(tmp_path, 'colorize', '.', '--overwrite').returncode == 0
+    assert sorted(p.name for p in tmp_path.glob('*.jpg')) == ['old.jpg', 'old_color.jpg']
+    (tmp_path/'empty').mkdir()
+    fails(tmp_path, 'colorize', 'empty', says=['empty has no photos'])
+
 @pytest.mark.parametrize('name,content', [('text.jpg', b'Dear Sir or Madam'), ('empty.png', b''), ('half.jpg', None)])
 def test_not_a_photo(tmp_path, photo, name, content):
     (tmp_path/name).write_bytes(photo.read_bytes()[:photo.stat().st_size//2] if content is None else content)
@@ -82,9 +90,12 @@ def test_train_resume_and_use(tmp_path):
     assert r.returncode == 0 and '72 photos of 2 classes' in r.stdout, r.stderr
     fails(tmp_path, *train, says=['run', 'resume'])
     fails(tmp_path, *train, '--recipe', 'huge', says=['huge', 'tiny'])
-    r = letthere(tmp_path, 'colorize', 'photos/a/0.png', '-o', 'out.png', '--model', 'run/model')
+    fails(tmp_path, *train, '--resume', '--seed', 1, says=['seed 0'])
+    fails(tmp_path, 'train', 'photos/a', '-o', 'run', says=['other photos'])
+    r = letthere(tmp_path, 'colorize', 'photos/a/0.png', '-o', 'out.png', '--model', 'run')
     assert r.returncode == 0 and Image.open(tmp_path/'out.png').size == (128,128), r.stderr
 
 def test_info(tmp_path):
+    assert letthere(tmp_path, '--version').stdout.startswith('letthere_color ')
     r = letthere(tmp_path, 'info')
     assert r.returncode == 0 and 'tiny (default)' in r.stdout, r.stderr
