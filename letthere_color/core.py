@@ -254,12 +254,13 @@ def _pixels(p):
     if not p.exists(): raise PhotoError(f'{p}: no such file; check the name and the folder')
     if p.is_dir(): raise PhotoError(f'{p}: is a folder; name one photo in it')
     if not p.stat().st_size: raise PhotoError(f'{p}: is empty (0 bytes); copy the photo again')
-    big = f'{p}: has too many pixels; make it smaller, or raise PIL.Image.MAX_IMAGE_PIXELS if you trust it'
     try:
         with _open_lock, warnings.catch_warnings(): # the filters are global
             warnings.simplefilter('error', Image.DecompressionBombWarning)
             im = Image.open(p)
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError): raise PhotoError(big) from None
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError):
+        raise PhotoError(f'{p}: has more than {Image.MAX_IMAGE_PIXELS/1e6:.0f} million pixels, the limit against files '
+                         'made to fill the memory; make it smaller') from None
     except PermissionError: raise PhotoError(f'{p}: may not be read; change its permissions') from None
     except Exception:
         raise PhotoError(f'{p}: is not a photo that Pillow can read; save it as JPEG or PNG') from None
