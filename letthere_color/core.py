@@ -8,7 +8,7 @@ __all__ = ['AB_MAX', 'rgb2lab', 'rgb2l', 'lab2rgb', 'norm_ab', 'denorm_ab', 'fit
 
 # %% ../nbs/00_core.ipynb #64380bb2
 import math, os, secrets, threading, warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib.util import find_spec
@@ -327,8 +327,7 @@ def open_photo(
     elif isinstance(path_or_img, np.ndarray): im = _from_array(path_or_img)
     else:
         raise PhotoError(f'{type(path_or_img).__name__}: is no photo; give a path, a PIL image or an array')
-    try: im = ImageOps.exif_transpose(im)
-    except Exception: pass # EXIF that cannot be read turns nothing
+    with suppress(Exception): im = ImageOps.exif_transpose(im) # EXIF that cannot be read turns nothing
     return _to_rgb(im)
 
 # %% ../nbs/00_core.ipynb #afe895c8

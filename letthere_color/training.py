@@ -130,7 +130,8 @@ class RunFolder(Callback):
             self.done = self.dls.train.first + self.iter
             self.learn.pct_train = (self.now + self.done/self.n_iter)/self.total
     def after_batch(self):
-        if self.training and time.monotonic() - self.saved > self.seconds: self.save(self.now, self.done + 1)
+        due = time.monotonic() - self.saved > self.seconds
+        if self.training and due and self.done + 1 < self.n_iter: self.save(self.now, self.done + 1)
     def after_train(self): self.dls.train.first = 0
     def after_epoch(self):
         history, names = self.folder/'history.csv', self.recorder.metric_names[:-1]
@@ -216,7 +217,7 @@ def _model_card(name, recipe, history, train):
         f'- **Recipe**: {recipe}',
         '- **Metrics** on the validation photos: ' + ', '.join(f'{n} {float(v):.4g}' for n,v in zip(names, values)) + '.', ''])
 
-# %% ../nbs/06_training.ipynb #1cdbf325
+# %% ../nbs/06_training.ipynb #ae3019aa
 def _open_run(folder, recipe, resume):
     "Make the folder of a run and write down its settings. Raises ValueError if it holds another run."
     folder.mkdir(parents=True, exist_ok=True)
@@ -230,6 +231,7 @@ def _open_run(folder, recipe, resume):
     settings.write_text(now)
     return started
 
+# %% ../nbs/06_training.ipynb #1cdbf325
 def train_colorizer(train:PhotoCache, # Photos to learn from
                     valid:PhotoCache|None, # Photos to judge by; None: 5 % of `train`
                     folder:str|Path, # Where checkpoints, history and the finished model go
