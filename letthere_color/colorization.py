@@ -101,7 +101,7 @@ DEFAULT_MODEL = 'tiny'
 
 def _weights_folder(): return Path(find_spec('letthere_color.core').origin).parent/'weights'
 
-def shipped_models() -> list[str]: # Names that `load_model` takes
+def shipped_models() -> list[str]: # Names that load_model takes
     "The models inside the package."
     return sorted(p.parent.name for p in _weights_folder().glob('*/config.json'))
 

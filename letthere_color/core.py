@@ -358,7 +358,7 @@ def _format(p):
     raise PhotoError(f'{p}: "{p.suffix}" is no format that Pillow writes; use .jpg, .png, .webp or .tif')
 
 def save_photo(
-    img, # PIL image, or what `open_photo` takes
+    img, # PIL image, or what open_photo takes
     path, # Where; the extension chooses the format
     overwrite:bool=False, # May an existing file be replaced?
     **kw # For Pillow's `save`, e.g. `quality=80`
@@ -376,7 +376,7 @@ def save_photo(
 
 # %% ../nbs/00_core.ipynb #8956ef84
 def photo2tensor(
-    img, # What `open_photo` takes; transparency is dropped
+    img, # What open_photo takes; transparency is dropped
     dtype:torch.dtype=torch.uint8 # `torch.uint8`: 0..255; a float type: [0,1]
 )->torch.Tensor: # `(3,H,W)`
     "Photo to tensor"

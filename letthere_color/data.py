@@ -73,7 +73,7 @@ class PhotoCache:
     def size(self): return self.photos.shape[1]
 
 # %% ../nbs/01_data.ipynb #2a94f677
-def load_cache(path:str|Path # Folder written by `cache_photos`
+def load_cache(path:str|Path # Folder written by cache_photos
               ) -> PhotoCache:
     "Open a cache without reading it: the photos are memory-mapped."
     meta = json.loads((Path(path)/'cache.json').read_text())
@@ -112,7 +112,7 @@ def _finished(path, size, source):
 def _digest(source): return hashlib.sha256(json.dumps(_inventory(source)).encode()).hexdigest()
 
 # %% ../nbs/01_data.ipynb #e78f84c8
-def cache_photos(source, # Anything `read_photos` takes
+def cache_photos(source, # Anything read_photos takes
                  path:str|Path, # Folder to write; if it holds a finished cache, that one is used
                  size:int=256, # Side of the stored squares, in pixels
                  classes:list[str]|None=None, # Class names of the training set, for a validation set; None: those found
@@ -137,37 +137,47 @@ def cache_photos(source, # Anything `read_photos` takes
     os.replace(path/'cache.tmp', path/'cache.json')
     return load_cache(path)
 
+# %% ../nbs/01_data.ipynb #d7122f47
+def _crops(cache, items, size, rng=None):
+    "Crops of some photos and their classes: random places and flips, or the middle if there is no `rng`."
+    n, slack = len(items), cache.size - size
+    ys, xs = rng.integers(0, slack+1, (2,n)) if rng else np.full((2,n), slack//2)
+    flip = rng.random(n) < .5 if rng else np.zeros(n, bool)
+    crops = [cache.photos[i, y:y+size, x:x+size] for i,y,x in zip(items, ys, xs)]
+    crops = torch.stack([c.flip(1) if f else c for c,f in zip(crops, flip)])
+    return crops.permute(0,3,1,2), cache.labels[items]  # (B,3,size,size), (B,)
+
 # %% ../nbs/01_data.ipynb #72c60653
 class PhotoBatches(DataLoader):
-    "Batches of lightness `(B,1,S,S)` in [0,1], normalised chroma `(B,2,S,S)` and class `(B,)`."
+    "Batches of lightness `(B,1,S,S)` in [0,1], normalised chroma `(B,2,S,S)` and class `(B,)` (section 3.4)."
     n_inp = 1  # the first of the three is the network's input
-    def __init__(self, cache, which=None, bs=128, size=224, train=True, seed=0, device=None):
+    def __init__(self, 
+                 cache:PhotoCache, # Photos
+                 which:list|None=None, # Numbers of the photos to use; None: all
+                 bs:int=128, # Batch size
+                 size:int=224, # Side of the crops, in pixels
+                 train:bool=True, # Shuffled, random crops, flips? Otherwise in order, the middle
+                 seed:int=0, # Order, crops and flips follow from it
+                 device:torch.device|None=None # Where Lab is computed
+                ):
         if size > cache.size: raise ValueError(f'Crops of {size} px do not fit into photos of {cache.size} px.')
         super().__init__(range(len(cache)) if which is None else which, bs=bs, shuffle=train, drop_last=train, device=device)
         self.cache, self.size, self.train, self.seed = cache, size, train, seed
         self.epoch = self.first = 0  # where to start: `first` batches of the epoch are skipped
 
-    def shuffle_fn(self, idxs): return np.random.default_rng([self.seed, self.epoch]).permutation(idxs)
+    def _rng(self, *key): return np.random.default_rng([self.seed, self.epoch, *key])
+    def shuffle_fn(self, idxs): return self._rng().permutation(idxs)
     def create_batches(self, idxs):
         for k, chunk in enumerate(_chunks(idxs, self.bs)):
-            if k >= self.first and not (self.drop_last and len(chunk) < self.bs):
-                yield self.create_batch([self.dataset[i] for i in chunk], np.random.default_rng([self.seed, self.epoch, k]))
-
-    def create_batch(self, items, rng):
-        slack = self.cache.size - self.size
-        ys, xs, flip = rng.integers(0, [[slack+1], [slack+1], [2]], (3, len(items))) if self.train else \
-                       np.repeat([[slack//2], [slack//2], [0]], len(items), 1)
-        crops = [self.cache.photos[i, y:y+self.size, x:x+self.size] for i,y,x in zip(items, ys, xs)]
-        crops = torch.stack([c.flip(1) if f else c for c,f in zip(crops, flip)])
-        return crops.permute(0,3,1,2), self.cache.labels[items]  # (B,3,S,S), (B,)
-
+            if k < self.first or self.drop_last and len(chunk) < self.bs: continue
+            yield _crops(self.cache, [self.dataset[i] for i in chunk], self.size, self._rng(k) if self.train else None)
     def after_batch(self, batch):
         lab = rgb2lab(batch[0])
         return lab[:,:1]/100, norm_ab(lab[:,1:]), batch[1]
 
 # %% ../nbs/01_data.ipynb #f9b14f4b
 def photo_dataloaders(train:PhotoCache, # Photos to learn from
-                      valid:PhotoCache|None=None, # Photos to judge by; None: 5 % of `train`, set aside
+                      valid:PhotoCache|None=None, # Photos to judge by; None: 5 % of train, set aside
                       bs:int=128, # Batch size; the paper's is 128
                       size:int=224, # Side of the crops, in pixels
                       seed:int=0, # Order, crops and flips follow from it

@@ -35,7 +35,7 @@ class Fusion(nn.Module):
 
     def forward(self, 
                 mid:Tensor, # Mid-level features `(B,256,h,w)`
-                glob:Tensor|None=None # Global features `(B,256)`; unused if `n_global` is 0
+                glob:Tensor|None=None # Global features `(B,256)`; unused if n_global is 0
                ) -> Tensor: # `(B,256,h,w)`
         if not self.n_global: return self.conv(mid)
         everywhere = glob[:,:,None,None].expand(-1, -1, *mid.shape[2:])  # (B,256,h,w)

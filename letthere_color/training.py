@@ -34,7 +34,7 @@ class JointLoss(nn.Module):
         self.alpha = alpha
 
     def forward(self, 
-                preds:tuple, # Output of `Colorization`: ab `(B,2,H/2,W/2)` in [0,1], scores `(B,n_classes)` or None
+                preds:tuple, # Output of Colorization: ab `(B,2,H/2,W/2)` in [0,1], scores `(B,n_classes)` or None
                 ab:Tensor, # True chroma, normalised, `(B,2,H,W)`
                 label:Tensor # True class `(B,)`
                ) -> Tensor: # A number
@@ -186,11 +186,11 @@ RECIPES = dict(paper=Recipe(),
 METRICS = [psnr, psnr_grey, color_error, chroma, chroma_true, top1, top5]
 
 def colorizer_learner(train:PhotoCache, # Photos to learn from
-                      valid:PhotoCache|None, # Photos to judge by; None: 5 % of `train`
+                      valid:PhotoCache|None, # Photos to judge by; None: 5 % of train
                       recipe:Recipe=Recipe(), # Network, crops, optimiser
                       device:str|torch.device|None=None, # None: a GPU if there is one
                       name:str='' # Name of the model
-                     ) -> Learner: # A fastai `Learner`
+                     ) -> Learner: # A fastai Learner
     "The paper's training (sections 3.3, 3.4) as a fastai `Learner`."
     r, device = recipe, usable_device(device or str(default_device()))
     if device.type == 'cpu': keep_freed_memory()
@@ -233,7 +233,7 @@ def _open_run(folder, recipe, resume):
 
 # %% ../nbs/06_training.ipynb #1cdbf325
 def train_colorizer(train:PhotoCache, # Photos to learn from
-                    valid:PhotoCache|None, # Photos to judge by; None: 5 % of `train`
+                    valid:PhotoCache|None, # Photos to judge by; None: 5 % of train
                     folder:str|Path, # Where checkpoints, history and the finished model go
                     recipe:Recipe=Recipe(), # Network, crops, optimiser
                     resume:bool=False, # Go on from the folder's checkpoint if there is one
