@@ -20,6 +20,7 @@ from fastai.learner import Learner, Metric
 from fastai.optimizer import OptimWrapper
 from fastai.torch_core import default_device
 from fastcore.basics import patch
+from fastcore.imports import IN_NOTEBOOK
 from .core import denorm_ab, lab2rgb
 from .data import PhotoCache, photo_dataloaders
 from .colorization import Colorization, ModelConfig, save_model, usable_device
@@ -232,6 +233,10 @@ def _open_run(folder, recipe, resume):
     return started
 
 # %% ../nbs/06_training.ipynb #1cdbf325
+def _print_epoch(learn, log):
+    named = zip(learn.recorder.metric_names, log)
+    print(', '.join(f'{n} {o:.4g}' if isinstance(o, float) else f'{n} {o}' for n,o in named), flush=True)
+
 def train_colorizer(train:PhotoCache, # Photos to learn from
                     valid:PhotoCache|None, # Photos to judge by; None: 5 % of train
                     folder:str|Path, # Where checkpoints, history and the finished model go
@@ -246,11 +251,13 @@ def train_colorizer(train:PhotoCache, # Photos to learn from
     folder = Path(folder)
     started = _open_run(folder, recipe, resume)
     learn, run = colorizer_learner(train, valid, recipe, device, folder.name), RunFolder(folder, seconds)
+    learn.logger = partial(_print_epoch, learn)
     if started:
         run.load(learn)
         if verbose: print(f'Going on at epoch {run.start}, batch {learn.dls.train.first}.')
     with contextlib.ExitStack() as quiet:
-        if not verbose: quiet.enter_context(learn.no_bar()); quiet.enter_context(learn.no_logging())
+        if not verbose: quiet.enter_context(learn.no_logging())
+        if not verbose or not (sys.stdout.isatty() or IN_NOTEBOOK): quiet.enter_context(learn.no_bar())
         learn.fit(recipe.epochs - run.start, cbs=[run, *_schedule(recipe), *cbs])
     save_model(learn.model, folder/'model', _model_card(folder.name, recipe, folder/'history.csv', train))
     return learn

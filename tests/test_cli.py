@@ -88,6 +88,7 @@ def test_train_resume_and_use(tmp_path):
     train = ['train', 'photos', '-o', 'run', '--epochs', 1, '--bs', 32]
     r = letthere(tmp_path, *train)
     assert r.returncode == 0 and '72 photos of 2 classes' in r.stdout, r.stderr
+    assert 'epoch 0, train_loss' in r.stdout and '\r' not in r.stdout, r.stdout
     fails(tmp_path, *train, says=['run', 'resume'])
     fails(tmp_path, *train, '--recipe', 'huge', says=['huge', 'tiny'])
     fails(tmp_path, *train, '--resume', '--seed', 1, says=['seed 0'])
