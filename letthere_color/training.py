@@ -9,7 +9,7 @@ __all__ = ['ALPHA', 'adadelta', 'adamw', 'OPTIMISERS', 'RECIPES', 'METRICS', 'Jo
 
 # %% ../nbs/06_training.ipynb #145845dd
 import contextlib, ctypes, json, os, sys, time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 import torch, torch.nn.functional as F
