@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['DEFAULT_MODEL', 'ColorizationNetwork', 'ModelConfig', 'pad8', 'Colorization', 'predict_ab', 'shipped_models',
-           'save_model', 'usable_device', 'load_model']
+           'save_model', 'usable_device', 'fast_bf16', 'load_model']
 
 # %% ../nbs/05_colorization.ipynb #616ff61a
 import copy, json
@@ -128,6 +128,14 @@ def usable_device(device:str|torch.device|None=None # `cpu`, `cuda`, `cuda:1`, `
     if str(device or 'cpu').split(':')[0] not in here:
         raise ValueError(f'There is no device {str(device)!r} here: choose one of {", ".join(here)}.')
     return torch.device(device or 'cpu')
+
+def fast_bf16(device:torch.device # From usable_device
+             ) -> bool: # Is bfloat16 faster than float32 there?
+    "Does this device multiply matrices of bfloat16 numbers in hardware? A processor without that takes ten times as long as in float32."
+    if device.type == 'cuda': return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type == 'mps': return False
+    has = torch.cpu.get_capabilities()
+    return any(has.get(k) for k in ('amx_bf16', 'avx512_bf16', 'bf16'))
 
 # %% ../nbs/05_colorization.ipynb #0df04e7c
 def load_model(name_or_path:str|Path|None=None, # A shipped model, a folder, or a hub id `owner/name`; None: the default
