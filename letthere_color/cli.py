@@ -6,7 +6,7 @@
 __all__ = ['app', 'result_path', 'colorize', 'train', 'info', 'main']
 
 # %% ../nbs/12_cli.ipynb #21249088
-import sys
+import os, sys
 from pathlib import Path
 from typing import Annotated, Optional
 import typer
@@ -113,7 +113,9 @@ def train(
     valid:Annotated[Optional[list[Path]], typer.Option(help='Validation photos. Default: 5 % of the training photos.')]=None,
     recipe:Annotated[str, typer.Option(help='tiny, small or paper.')]='tiny',
     epochs:Annotated[Optional[int], typer.Option(min=1, help='How often to see all photos.')]=None,
-    bs:Annotated[Optional[int], typer.Option(min=2, help='Photos in a batch.')]=None,
+    bs:Annotated[Optional[int], typer.Option(min=2, help='Photos in a batch, over all processes.')]=None,
+    lr:Annotated[Optional[float], typer.Option(min=0, help='Learning rate at its highest.')]=None,
+    start:Annotated[Optional[str], typer.Option(help='Model to go on from: a shipped one, a folder or a hub id.')]=None,
     seed:Annotated[int, typer.Option(help='Same seed, same weights (on one machine).')]=0,
     resume:Annotated[bool, typer.Option('--resume', help='Go on from the last checkpoint in the output folder.')]=False,
     device:Annotated[Optional[str], typer.Option(help='Default: a GPU if there is one.')]=None):
@@ -121,15 +123,18 @@ def train(
     from dataclasses import replace
     from letthere_color.colorization import usable_device
     from letthere_color.data import cache_photos
-    from letthere_color.training import RECIPES, train_colorizer
+    from letthere_color.training import RECIPES, first_process_first, process_share, train_colorizer
     if recipe not in RECIPES: raise ValueError(f'no recipe {recipe!r}: choose one of {", ".join(RECIPES)}')
     if device: usable_device(device)
-    given = {k:v for k,v in dict(epochs=epochs, bs=bs, seed=seed).items() if v is not None}
+    given = {k:v for k,v in dict(epochs=epochs, bs=bs, lr=lr, start=start, seed=seed).items() if v is not None}
     r, out = replace(RECIPES[recipe], **given), out or Path('runs')/recipe
-    known = cache_photos(list(photos), out/'cache'/f'train-{r.cache_size}', r.cache_size)
+    with first_process_first():
+        known = cache_photos(list(photos), out/'cache'/f'train-{r.cache_size}', r.cache_size)
+        judge = cache_photos(list(valid), out/'cache'/f'valid-{r.cache_size}', r.cache_size, known.classes) if valid else None
+    if process_share()[0]: sys.stdout = open(os.devnull, 'w')  # the first process speaks for all
     print(f'{len(known)} photos of {len(known.classes)} classes; {len(known.skipped)} left out, see {out/"cache"}')
-    judge = cache_photos(list(valid), out/'cache'/f'valid-{r.cache_size}', r.cache_size, known.classes) if valid else None
-    train_colorizer(known, judge, out, r, resume, device)
+    learn = train_colorizer(known, judge, out, r, resume, device)
+    print(f'{learn.data_time.share:.1%} of the training time went into reading, cropping and Lab.')
     _report(out)
 
 # %% ../nbs/12_cli.ipynb #37bf8bff

@@ -7,7 +7,7 @@ __all__ = ['DEFAULT_MODEL', 'ColorizationNetwork', 'ModelConfig', 'pad8', 'Color
            'save_model', 'usable_device', 'fast_bf16', 'load_model']
 
 # %% ../nbs/05_colorization.ipynb #616ff61a
-import copy, json
+import copy, json, os, tempfile
 from dataclasses import asdict, dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -115,9 +115,11 @@ def save_model(model:Colorization, # Trained model
     half = copy.deepcopy(model).cpu().to(memory_format=torch.contiguous_format).half()
     for m in half.modules():
         if isinstance(m, nn.modules.batchnorm._BatchNorm): m.float()
-    (folder/'README.md').write_text(card or f'# {model.config.name or folder.name}\n\nA letthere_color model.\n')
-    half.save_pretrained(folder, config=asdict(model.config))
-    (folder/'model.safetensors').chmod(0o644)  # safetensors leaves it readable by its owner alone
+    with tempfile.TemporaryDirectory(dir=folder) as tmp:  # each file appears when it is whole
+        half.save_pretrained(tmp, config=asdict(model.config))
+        (Path(tmp)/'README.md').write_text(card or f'# {model.config.name or folder.name}\n\nA letthere_color model.\n')
+        (Path(tmp)/'model.safetensors').chmod(0o644)  # safetensors leaves it readable by its owner alone
+        for f in Path(tmp).iterdir(): os.replace(f, folder/f.name)
     return folder
 
 # %% ../nbs/05_colorization.ipynb #119e85bb

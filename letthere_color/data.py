@@ -9,7 +9,7 @@ __all__ = ['PHOTO_EXTENSIONS', 'SEASONS', 'read_photos', 'is_colourful', 'square
 # %% ../nbs/01_data.ipynb #28230502
 import hashlib, io, json, os, tarfile
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 import numpy as np, torch
@@ -71,6 +71,7 @@ class PhotoCache:
     def __len__(self): return len(self.photos)
     @property
     def size(self): return self.photos.shape[1]
+    def to(self, device): return replace(self, photos=self.photos.to(device), labels=self.labels.to(device))
 
 # %% ../nbs/01_data.ipynb #2a94f677
 def load_cache(path:str|Path # Folder written by cache_photos
@@ -138,14 +139,14 @@ def cache_photos(source, # Anything read_photos takes
     return load_cache(path)
 
 # %% ../nbs/01_data.ipynb #d7122f47
-def _crops(cache, items, size, rng=None):
-    "Crops of some photos and their classes: random places and flips, or the middle if there is no `rng`."
+def _crops(cache, items, size, rng=None, share=slice(None)):
+    "Crops of some photos and their classes: random places and flips, or the middle if there is no `rng`; only a `share` of them."
     n, slack = len(items), cache.size - size
     ys, xs = rng.integers(0, slack+1, (2,n)) if rng else np.full((2,n), slack//2)
     flip = rng.random(n) < .5 if rng else np.zeros(n, bool)
-    crops = [cache.photos[i, y:y+size, x:x+size] for i,y,x in zip(items, ys, xs)]
-    crops = torch.stack([c.flip(1) if f else c for c,f in zip(crops, flip)])
-    return crops.permute(0,3,1,2), cache.labels[items]  # (B,3,size,size), (B,)
+    crops = [cache.photos[i, y:y+size, x:x+size] for i,y,x in list(zip(items, ys, xs))[share]]
+    crops = torch.stack([c.flip(1) if f else c for c,f in zip(crops, flip[share])])
+    return crops.permute(0,3,1,2), cache.labels[items[share]]  # (B,3,size,size), (B,)
 
 # %% ../nbs/01_data.ipynb #72c60653
 class PhotoBatches(DataLoader):
@@ -158,32 +159,44 @@ class PhotoBatches(DataLoader):
                  size:int=224, # Side of the crops, in pixels
                  train:bool=True, # Shuffled, random crops, flips? Otherwise in order, the middle
                  seed:int=0, # Order, crops and flips follow from it
-                 device:torch.device|None=None # Where Lab is computed
+                 device:torch.device|None=None, # Where Lab is computed
+                 share:tuple[int,int]=(0,1) # Process i of n takes its part of each batch
                 ):
         if size > cache.size: raise ValueError(f'Crops of {size} px do not fit into photos of {cache.size} px.')
         super().__init__(range(len(cache)) if which is None else which, bs=bs, shuffle=train, drop_last=train, device=device)
         self.cache, self.size, self.train, self.seed = cache, size, train, seed
         self.epoch = self.first = 0  # where to start: `first` batches of the epoch are skipped
+        self.share = slice(share[0], None, share[1])
+        if bs % share[1]: raise ValueError(f'A batch of {bs} photos cannot be divided among {share[1]} processes: take a multiple of {share[1]}.')
 
     def _rng(self, *key): return np.random.default_rng([self.seed, self.epoch, *key])
     def shuffle_fn(self, idxs): return self._rng().permutation(idxs)
     def create_batches(self, idxs):
         for k, chunk in enumerate(_chunks(idxs, self.bs)):
             if k < self.first or self.drop_last and len(chunk) < self.bs: continue
-            yield _crops(self.cache, [self.dataset[i] for i in chunk], self.size, self._rng(k) if self.train else None)
+            yield _crops(self.cache, [self.dataset[i] for i in chunk], self.size, self._rng(k) if self.train else None, self.share)
+    def after_iter(self): self.epoch, self.first = self.epoch + 1, 0
     def after_batch(self, batch):
         lab = rgb2lab(batch[0])
         return lab[:,:1]/100, norm_ab(lab[:,1:]), batch[1]
 
 # %% ../nbs/01_data.ipynb #f9b14f4b
+def _resident(cache, device):
+    "The cache in the memory of a GPU, if half of what is free there holds it."
+    roomy = device.type == 'cuda' and cache.photos.nbytes < torch.cuda.mem_get_info(device)[0]/2
+    return cache.to(device) if roomy else cache
+
 def photo_dataloaders(train:PhotoCache, # Photos to learn from
                       valid:PhotoCache|None=None, # Photos to judge by; None: 5 % of train, set aside
                       bs:int=128, # Batch size; the paper's is 128
                       size:int=224, # Side of the crops, in pixels
                       seed:int=0, # Order, crops and flips follow from it
-                      device:str|torch.device|None=None # Where the batches are made into Lab; None: the CPU
+                      device:str|torch.device|None=None, # Where the batches are made into Lab; None: the CPU
+                      share:tuple[int,int]=(0,1) # Process i of n takes its part of each training batch
                      ) -> DataLoaders:
     "fastai `DataLoaders`: random crops and flips to train (section 3.4), central crops to validate."
+    device = torch.device(device or 'cpu')
+    train, valid = _resident(train, device), valid and _resident(valid, device)
     learn_from = judge_by = None
     if valid is None:
         order = np.random.default_rng(seed).permutation(len(train))
@@ -191,9 +204,9 @@ def photo_dataloaders(train:PhotoCache, # Photos to learn from
         valid, judge_by, learn_from = train, order[:n], order[n:]
     n = len(train) if learn_from is None else len(learn_from)
     if n < bs: raise ValueError(f'{n} photos do not fill a batch of {bs}: take more photos or a smaller batch.')
-    kw = dict(bs=bs, size=size, seed=seed, device=torch.device(device or 'cpu'))
-    return DataLoaders(PhotoBatches(train, learn_from, train=True, **kw),
-                       PhotoBatches(valid, judge_by, train=False, **kw), device=kw['device'])
+    kw = dict(bs=bs, size=size, seed=seed, device=device)
+    return DataLoaders(PhotoBatches(train, learn_from, train=True, share=share, **kw),
+                       PhotoBatches(valid, judge_by, train=False, **kw), device=device)
 
 # %% ../nbs/01_data.ipynb #7b614faa
 SEASONS = {'summer': (-38., 40.), 'autumn': (32., 48.)} # Colour a, b of the meadow

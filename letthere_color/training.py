@@ -4,25 +4,27 @@
 
 # %% auto #0
 __all__ = ['ALPHA', 'adadelta', 'adamw', 'OPTIMISERS', 'RECIPES', 'METRICS', 'WARM_UP', 'JointLoss', 'PhotoMetric', 'psnr',
-           'psnr_grey', 'color_error', 'chroma', 'chroma_true', 'top1', 'top5', 'Bf16', 'keep_freed_memory',
-           'RunFolder', 'WeightAverage', 'widen', 'Recipe', 'colorizer_learner', 'train_colorizer']
+           'psnr_grey', 'color_error', 'chroma', 'chroma_true', 'top1', 'top5', 'EpochPictures', 'Bf16',
+           'keep_freed_memory', 'DataTime', 'GrowingCrops', 'WeightAverage', 'widen', 'RunFolder', 'process_share',
+           'first_process_first', 'ManyProcesses', 'Recipe', 'colorizer_learner', 'train_colorizer', 'plot_history']
 
 # %% ../nbs/06_training.ipynb #145845dd
-import contextlib, ctypes, json, os, sys, time
+import contextlib, ctypes, json, os, signal, sys, time
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 import torch, torch.nn.functional as F
 from torch import nn, Tensor
+from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from fastai.callback.core import Callback
 from fastai.callback.schedule import ParamScheduler, combined_cos
 from fastai.learner import Learner, Metric
 from fastai.optimizer import OptimWrapper
-from fastai.torch_core import default_device
+from fastai.torch_core import default_device, get_model
 from fastcore.basics import patch
 from fastcore.imports import IN_NOTEBOOK
-from .core import denorm_ab, lab2rgb
+from .core import denorm_ab, lab2rgb, save_photo, show_photos, tensor2photo
 from .data import PhotoCache, photo_dataloaders
 from .colorization import Colorization, ModelConfig, fast_bf16, load_model, save_model, usable_device
 
@@ -103,6 +105,23 @@ def top5(L, ab, true_ab, scores, label):
     "Is the true scene among the five likeliest?"
     return _topk(scores, label, 5)
 
+# %% ../nbs/06_training.ipynb #fec9c855
+class EpochPictures(Callback):
+    "After each epoch: `n` validation photos in grey, coloured and in truth, shown in a notebook or saved to `folder`."
+    def __init__(self, n:int=8, folder:Path|None=None): self.n, self.folder = n, folder
+
+    def rows(self):
+        "The picture: three rows of `n` photos, `(3,3*S,n*S)`."
+        L, ab, _ = (o[:self.n] for o in next(iter(self.dls.valid)))
+        model = get_model(self.model).eval()
+        with torch.no_grad(): pred = F.interpolate(model(L)[0].float(), ab.shape[-2:], mode='bilinear')
+        rows = [_rgb(L, denorm_ab(o)) for o in (torch.full_like(ab, .5), pred, ab)]
+        return torch.cat([torch.cat(list(r), 2) for r in rows], 1)
+
+    def after_validate(self):
+        if self.folder: save_photo(tensor2photo(self.rows()), self.folder/f'epoch-{self.dls.train.epoch:03}.jpg', overwrite=True)
+        else: show_photos([self.rows()], ncols=1, size=8)
+
 # %% ../nbs/06_training.ipynb #f25d9db5
 class Bf16(Callback):
     "Forward pass in bfloat16 where it is safe, on the CPU or GPU (fastai's `to_bf16` knows the GPU alone)."
@@ -119,51 +138,29 @@ def keep_freed_memory():
     mallopt = getattr(ctypes.CDLL(None), 'mallopt', None)
     if mallopt: mallopt(-4, 0), mallopt(-1, -1)  # M_MMAP_MAX: no separate mappings; M_TRIM_THRESHOLD: never shrink
 
-# %% ../nbs/06_training.ipynb #acd01cec
-class RunFolder(Callback):
-    "Keeps a run in a folder: `checkpoint.pt`, complete or absent, every `seconds` and after each epoch, and `history.csv`."
-    order = 55  # after fastai's Recorder (50), before its ParamScheduler (60)
-    def __init__(self, folder:Path, seconds:float=60): self.folder, self.seconds, self.start = Path(folder), seconds, 0
-    def before_fit(self): self.saved, self.total = time.monotonic(), self.start + self.n_epoch
-    def before_epoch(self):
-        self.now = self.dls.train.epoch = self.recorder.log[0] = self.start + self.epoch
-    def before_batch(self):  # the schedule's clock also counts what came before a resume
-        if self.training:
-            self.done = self.dls.train.first + self.iter
-            self.learn.pct_train = (self.now + self.done/self.n_iter)/self.total
-    def after_batch(self):
-        due = time.monotonic() - self.saved > self.seconds
-        if self.training and due and self.done + 1 < self.n_iter: self.save(self.now, self.done + 1)
-    def after_train(self): self.dls.train.first = 0
-    def after_epoch(self):
-        history, names = self.folder/'history.csv', self.recorder.metric_names[:-1]
-        rows = history.read_text().splitlines()[1:1+self.now] if history.exists() else []
-        rows = [','.join(names), *rows, ','.join(f'{o:.6g}' for o in self.recorder.log[:len(names)])]
-        history.write_text('\n'.join(rows) + '\n')
-        self.save(self.now + 1, 0)
+# %% ../nbs/06_training.ipynb #07778b22
+class DataTime(Callback):
+    "Measures `share`, the share of training time spent on getting batches: reading, cropping, Lab."
+    order = -60  # before all others
+    def __init__(self): self.waited = self.total = 0.
+    def before_train(self): self.start = self.mark = time.monotonic()
+    def before_batch(self):
+        if self.training: self.waited += time.monotonic() - self.mark
+    def after_batch(self): self.mark = time.monotonic()
+    def after_train(self): self.total += time.monotonic() - self.start
+    @property
+    def share(self): return self.waited/self.total if self.total else 0.
 
-# %% ../nbs/06_training.ipynb #b2e161c0
-def _checkpoint(folder): return Path(folder)/'checkpoint.pt'
+# %% ../nbs/06_training.ipynb #ba1221bb
+class GrowingCrops(Callback):
+    "Training crops grow from `start` to `size` pixels, in steps of 16, over the first half of `epochs`."
+    order = 56  # after RunFolder, which sets the epoch
+    def __init__(self, start:int, size:int, epochs:int): self.start, self.size, self.epochs = start, size, epochs
+    def before_train(self):
+        done = min(1, self.dls.train.epoch/(self.epochs/2))
+        self.dls.train.size = min(self.size, round((self.start + (self.size - self.start)*done)/16)*16)
 
-@patch
-def save(self:RunFolder, epoch, batch):
-    "Write the state at the start of `batch` of `epoch`; the name appears only when the file is whole."
-    state = dict(model=self.model.state_dict(), opt=self.opt.state_dict(), epoch=epoch, batch=batch)
-    tmp = self.folder/'checkpoint.tmp'
-    torch.save(state, tmp)
-    os.replace(tmp, _checkpoint(self.folder))
-    self.saved = time.monotonic()
-
-@patch
-def load(self:RunFolder, learn):
-    "Put `learn` into the state that `save` wrote."
-    state = torch.load(_checkpoint(self.folder), map_location=learn.dls.device, weights_only=True)
-    learn.model.load_state_dict(state['model'])
-    if not learn.opt: learn.create_opt()
-    learn.opt.load_state_dict(state['opt'])
-    self.start, learn.dls.train.first = state['epoch'], state['batch']
-
-# %% ../nbs/06_training.ipynb #e7228d71
+# %% ../nbs/06_training.ipynb #dca99e2e
 class WeightAverage(Callback):
     "Keeps an exponential moving average of the weights; validates it, and ends with it."
     order = 54  # before RunFolder
@@ -175,7 +172,7 @@ class WeightAverage(Callback):
     def after_validate(self): self.learn.model = self.trained
     def after_fit(self): self.model.load_state_dict(self.average.module.state_dict())
 
-# %% ../nbs/06_training.ipynb #3d9a1257
+# %% ../nbs/06_training.ipynb #77f3b3a2
 def _originals(*parts):
     "For the `(old, new)` numbers of channels of each part of a layer's input: the old channel that each new one copies."
     starts = [sum(old for old,_ in parts[:i]) for i in range(len(parts))]
@@ -210,14 +207,106 @@ def widen(model:Colorization, # Trained
             to.copy_(x)
     return wider
 
+# %% ../nbs/06_training.ipynb #acd01cec
+class RunFolder(Callback):
+    "Keeps a run in a folder: `checkpoint.pt`, complete or absent, every `seconds` and after each epoch, and `history.csv`."
+    order = 55  # after fastai's Recorder (50), before its ParamScheduler (60)
+    def __init__(self, folder:Path, seconds:float=60, writes:bool=True): 
+        self.folder, self.seconds, self.writes, self.start, self.stop = Path(folder), seconds, writes, 0, False
+    def before_fit(self): self.saved, self.total = time.monotonic(), self.start + self.n_epoch
+    def before_epoch(self):
+        self.now = self.dls.train.epoch = self.recorder.log[0] = self.start + self.epoch
+    def before_batch(self):  # the schedule's clock also counts what came before a resume
+        if self.training:
+            self.done = self.dls.train.first + self.iter
+            self.learn.pct_train = (self.now + self.done/self.n_iter)/self.total
+    def after_batch(self):
+        due = self.stop or time.monotonic() - self.saved > self.seconds
+        if self.training and due and self.done + 1 < self.n_iter: self.save(self.now, self.done + 1)
+    def after_epoch(self):
+        if not self.writes: return
+        history, names = self.folder/'history.csv', self.recorder.metric_names[:-1]
+        rows = history.read_text().splitlines()[1:1+self.now] if history.exists() else []
+        rows = [','.join(names), *rows, ','.join(f'{o:.6g}' for o in self.recorder.log[:len(names)])]
+        _write(history, lambda f: f.write_text('\n'.join(rows) + '\n'))
+        self.save(self.now + 1, 0)
+
+# %% ../nbs/06_training.ipynb #b2e161c0
+def _checkpoint(folder): return Path(folder)/'checkpoint.pt'
+
+def _write(path, write):
+    "`write(file)`; the name appears only when the file is whole."
+    tmp = path.with_name(path.name + '.tmp')
+    write(tmp)
+    os.replace(tmp, path)
+
+@patch
+def save(self:RunFolder, epoch, batch):
+    "Write the state at the start of `batch` of `epoch`. Raises KeyboardInterrupt if the run was asked to stop."
+    if not self.writes: return
+    state = dict(model=get_model(self.model).state_dict(), opt=self.opt.state_dict(), epoch=epoch, batch=batch)
+    if hasattr(self.learn, 'weight_average'): state['average'] = self.learn.weight_average.average.state_dict()
+    _write(_checkpoint(self.folder), partial(torch.save, state))
+    self.saved = time.monotonic()
+    if self.stop: raise KeyboardInterrupt('The run was stopped; it can be resumed.')
+
+@patch
+def load(self:RunFolder, learn):
+    "Put `learn` into the state that `save` wrote."
+    state = torch.load(_checkpoint(self.folder), map_location=learn.dls.device, weights_only=True)
+    learn.model.load_state_dict(state['model'])
+    if not learn.opt: learn.create_opt()
+    learn.opt.load_state_dict(state['opt'])
+    if 'average' in state: learn.weight_average.average.load_state_dict(state['average'])
+    self.start, learn.dls.train.first = state['epoch'], state['batch']
+
+# %% ../nbs/06_training.ipynb #c50e45c1
+@contextlib.contextmanager
+def _stop_after_batch(run):
+    "Within: the first SIGINT or SIGTERM ends `run` with a checkpoint, the second one at once."
+    def ask(number, frame):
+        run.stop = True
+        for s,before in old.items(): signal.signal(s, before)
+    try: old = {s: signal.signal(s, ask) for s in (signal.SIGINT, signal.SIGTERM)}
+    except ValueError: old = {}  # signals reach the main thread only
+    try: yield
+    finally:
+        for s,before in old.items(): signal.signal(s, before)
+
+# %% ../nbs/06_training.ipynb #b5f6abf2
+def _processes():
+    "accelerate's view of the processes that it launched; None if there is but one."
+    if int(os.environ.get('WORLD_SIZE', 1)) == 1: return None
+    from accelerate import PartialState
+    return PartialState(cpu=not torch.cuda.is_available())
+
+def process_share() -> tuple[int,int]: # (0, 1) if this is the only one
+    "Number of this process, and how many `accelerate launch` started."
+    state = _processes()
+    return (state.process_index, state.num_processes) if state else (0, 1)
+
+def first_process_first():
+    "Within: the other processes wait until the first is through."
+    state = _processes()
+    return state.main_process_first() if state else contextlib.nullcontext()
+
+class ManyProcesses(Callback):
+    "Averages the gradients of all processes."
+    order = 20  # after the model has moved to its device
+    def before_fit(self):
+        if self.dls.device.type == 'cuda': self.learn.model = nn.SyncBatchNorm.convert_sync_batchnorm(self.model)
+        self.learn.model = DistributedDataParallel(self.model, find_unused_parameters=not self.loss_func.alpha)
+    def after_fit(self): self.learn.model = get_model(self.model)
+
 # %% ../nbs/06_training.ipynb #22668742
 @dataclass
 class Recipe:
     "How to train: network, crops, optimiser. The defaults are the paper's (section 4), except for `bf16`."
     width:float = 1. # Scales all channels of the network
     epochs:int = 11
-    bs:int = 128 # Photos in a batch
+    bs:int = 128 # Photos in a batch, over all processes
     size:int = 224 # Side of the random crops, in pixels; the global branch sees the whole crop
+    start_size:int = 0 # Side of the first crops, which grow over half of the epochs; 0: all have `size`
     cache_size:int = 256 # Side that photos are stored at
     opt:str = 'adadelta' # or `adamw`
     lr:float = 1. # Learning rate at its highest; Adadelta's is 1
@@ -227,6 +316,7 @@ class Recipe:
     start:str = '' # Model to start from: a shipped one, a folder or a hub id; a narrower one is widened
     alpha:float = ALPHA # Weight of the class loss
     use_global:bool = True # False: no global features (section 4.4)
+    norm:bool = True # Batch normalisation
     bf16:bool = True # Forward pass in bfloat16, where the device is fast at it
     seed:int = 0
 
@@ -245,26 +335,35 @@ def colorizer_learner(train:PhotoCache, # Photos to learn from
                       name:str='' # Name of the model
                      ) -> Learner: # A fastai Learner
     "The paper's training (sections 3.3, 3.4) as a fastai `Learner`."
-    r, device = recipe, usable_device(device or str(default_device()))
+    r, device, share = recipe, usable_device(device or _own_device()), process_share()
     if device.type == 'cpu': keep_freed_memory()
     torch.manual_seed(r.seed)
-    config = ModelConfig(width=r.width, n_classes=max(1, len(train.classes)), global_size=r.size, use_global=r.use_global,
+    config = ModelConfig(width=r.width, n_classes=max(1, len(train.classes)), global_size=r.size, use_global=r.use_global, norm=r.norm,
                          class_names=train.classes, name=name)
     model = Colorization(config)
     if r.start: model = widen(load_model(r.start), model)
-    model = model.to(memory_format=torch.channels_last)
     metrics = [PhotoMetric(o) for o in METRICS if train.classes and r.use_global or o not in (top1, top5)]
-    dls = photo_dataloaders(train, valid, bs=r.bs, size=r.size, seed=r.seed, device=device)
-    return Learner(dls, model, loss_func=JointLoss(r.alpha), opt_func=OPTIMISERS[r.opt], lr=r.lr, wd=r.wd,
-                   metrics=metrics, cbs=[Bf16()]*(r.bf16 and fast_bf16(device)) + [WeightAverage(r.ema)]*bool(r.ema))
+    dls = photo_dataloaders(train, valid, bs=r.bs, size=r.size, seed=r.seed, device=device, share=share)
+    return Learner(dls, model.to(memory_format=torch.channels_last), loss_func=JointLoss(r.alpha), opt_func=OPTIMISERS[r.opt],
+                   lr=r.lr, wd=r.wd, metrics=metrics, cbs=_callbacks(r, device, share))
 
 # %% ../nbs/06_training.ipynb #33177d80
 WARM_UP = dict(cosine=.04, one_cycle=.25) # Share of the run in which the learning rate rises
 
-def _schedule(recipe):
-    "fastai's schedulers. Only `lr` is scheduled: Adadelta has no momentum."
-    if recipe.schedule == 'constant': return []
-    return [ParamScheduler({'lr': combined_cos(WARM_UP[recipe.schedule], recipe.lr/25, recipe.lr, 0.)})]
+def _callbacks(r, device, share):
+    "What a recipe adds to a Learner. Only `lr` is scheduled: Adadelta has no momentum."
+    cbs = [DataTime()]
+    if r.bf16 and fast_bf16(device): cbs += [Bf16()]
+    if r.ema: cbs += [WeightAverage(r.ema)]
+    if r.start_size: cbs += [GrowingCrops(r.start_size, r.size, r.epochs)]
+    if r.schedule != 'constant': cbs += [ParamScheduler({'lr': combined_cos(WARM_UP[r.schedule], r.lr/25, r.lr, 0.)})]
+    if share[1] > 1: cbs += [ManyProcesses()]
+    return cbs
+
+def _own_device():
+    "The GPU of this process, if there is one."
+    state = _processes()
+    return state.device if state else str(default_device())
 
 def _model_card(name, recipe, history, train):
     "What a user must know of a model: data, recipe, metrics."
@@ -285,7 +384,7 @@ def _open_run(folder, recipe, resume):
         before = json.loads(settings.read_text())
         differ = ', '.join(f'{k} {before.get(k)}' for k,v in asdict(recipe).items() if before.get(k) != v)
         raise ValueError(f'{folder} was started with other settings ({differ}): repeat them, or choose another folder.')
-    settings.write_text(now)
+    if not started: _write(settings, lambda f: f.write_text(now))
     return started
 
 # %% ../nbs/06_training.ipynb #1cdbf325
@@ -304,16 +403,34 @@ def train_colorizer(train:PhotoCache, # Photos to learn from
                     verbose:bool=True # Show progress and a table?
                    ) -> Learner:
     "Train, or go on training, and save the model to `folder/model`. Raises ValueError if `folder` holds another run."
-    folder = Path(folder)
-    started = _open_run(folder, recipe, resume)
-    learn, run = colorizer_learner(train, valid, recipe, device, folder.name), RunFolder(folder, seconds)
-    learn.logger = partial(_print_epoch, learn)
+    folder, (process, n) = Path(folder), process_share()
+    with first_process_first(): started = _open_run(folder, recipe, resume)
+    learn, run = colorizer_learner(train, valid, recipe, device, folder.name), RunFolder(folder, seconds, writes=process == 0)
+    learn.logger, verbose = partial(_print_epoch, learn), verbose and process == 0
     if started:
         run.load(learn)
         if verbose: print(f'Going on at epoch {run.start}, batch {learn.dls.train.first}.')
-    with contextlib.ExitStack() as quiet:
-        if not verbose: quiet.enter_context(learn.no_logging())
-        if not verbose or not (sys.stdout.isatty() or IN_NOTEBOOK): quiet.enter_context(learn.no_bar())
-        learn.fit(recipe.epochs - run.start, cbs=[run, *_schedule(recipe), *cbs])
-    save_model(learn.model, folder/'model', _model_card(folder.name, recipe, folder/'history.csv', train))
+    with contextlib.ExitStack() as stack:
+        if not verbose: stack.enter_context(learn.no_logging())
+        if not verbose or not (sys.stdout.isatty() or IN_NOTEBOOK): stack.enter_context(learn.no_bar())
+        if n == 1: stack.enter_context(_stop_after_batch(run))
+        pictures = [EpochPictures(folder=None if IN_NOTEBOOK else folder)]*verbose
+        learn.fit(recipe.epochs - run.start, cbs=[run, *pictures, *cbs])
+    if process == 0: save_model(learn.model, folder/'model', _model_card(folder.name, recipe, folder/'history.csv', train))
     return learn
+
+# %% ../nbs/06_training.ipynb #26dcebac
+def plot_history(history:str|Path): # Folder of a run, or its `history.csv`
+    "PSNR, chroma and scene accuracy on the validation photos, epoch by epoch."
+    import matplotlib.pyplot as plt
+    path = Path(history)
+    head, *rows = (path/'history.csv' if path.is_dir() else path).read_text().splitlines()
+    h = dict(zip(head.split(','), zip(*([float(o) for o in r.split(',')] for r in rows))))
+    graphs = {'PSNR, dB':dict(psnr='coloured', psnr_grey='grey'), 'mean chroma':dict(chroma='coloured', chroma_true='true'),
+              'scene right':dict(top1='top-1', top5='top-5')}
+    graphs = {title: names for title,names in graphs.items() if set(names) <= set(h)}
+    fig, axs = plt.subplots(1, len(graphs), figsize=(2.7*len(graphs), 2.2), layout='constrained')
+    for ax, (title, names) in zip(axs, graphs.items()):
+        for i, (k, label) in enumerate(names.items()): ax.plot([o + 1 for o in h['epoch']], h[k], '--' if i else '-', label=label)
+        ax.set_title(title); ax.set_xlabel('epoch'); ax.legend()
+    plt.show()

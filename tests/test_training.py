@@ -1,0 +1,70 @@
+"""Runs that are killed, stopped, and shared by two processes."""
+import csv, json, os, random, signal, subprocess, sys, time
+from multiprocessing import get_context
+from pathlib import Path
+
+import pytest, torch
+from safetensors.torch import load_file
+
+from toy_run import toy_run
+
+here = Path(__file__).parent
+
+@pytest.fixture(scope='module')
+def undisturbed(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('undisturbed')/'run'
+    toy_run(folder)
+    return folder
+
+@pytest.fixture(scope='module')
+def start():
+    "Starts `toy_run` in a process of its own, at once: a server has imported everything already"
+    ctx = get_context('forkserver')
+    ctx.set_forkserver_preload(['toy_run'])
+    def run(folder, **kw):
+        p = ctx.Process(target=toy_run, args=(folder,), kwargs=kw)
+        p.start()
+        return p
+    return run
+
+def weights(run): return load_file(run/'model/model.safetensors')
+
+def same(a, b, atol=0): return all(torch.allclose(a[k].float(), b[k].float(), rtol=0, atol=atol) for k in a) and a.keys() == b.keys()
+
+def position(run):
+    "Batches done at the last checkpoint, which must be readable, as must be all else in the folder"
+    if (run/'recipe.json').exists(): json.loads((run/'recipe.json').read_text())
+    if (run/'history.csv').exists(): assert len({len(row) for row in csv.reader((run/'history.csv').open())}) == 1
+    if not (run/'checkpoint.pt').exists(): return 0
+    state = torch.load(run/'checkpoint.pt', weights_only=True)
+    return state['epoch']*6 + state['batch']
+
+def test_killed_ten_times(tmp_path, start, undisturbed):
+    run, rng, done = tmp_path/'run', random.Random(), 0
+    for _ in range(10):
+        p = start(run, resume=True, seconds=0)
+        time.sleep(rng.uniform(.1, 1.2))
+        p.kill(); p.join()
+        before, done = done, position(run)
+        assert done >= before
+    p = start(run, resume=True); p.join()
+    assert p.exitcode == 0 and same(weights(run), weights(undisturbed))
+    assert len((run/'history.csv').read_text().splitlines()) == 11
+
+def test_ctrl_c_keeps_what_was_learnt(tmp_path, start, undisturbed):
+    run = tmp_path/'run'
+    p = start(run)  # checkpoints each minute: none would be due
+    while not (run/'recipe.json').exists(): time.sleep(.01)
+    time.sleep(1); subprocess.run(['kill', '-INT', str(p.pid)]); p.join()
+    assert p.exitcode != 0 and position(run) > 0
+    p = start(run, resume=True); p.join()
+    assert p.exitcode == 0 and same(weights(run), weights(undisturbed))
+
+def test_two_processes_match_one(tmp_path, undisturbed):
+    launch = [sys.executable, '-m', 'accelerate.commands.launch', '--multi_gpu', '--num_processes', '2', '--num_machines', '1', '--mixed_precision', 'no',
+              '--dynamo_backend', 'no', '--main_process_port', '0']
+    r = subprocess.run([*launch, here/'toy_run.py', tmp_path/'run'], capture_output=True, text=True, cwd=here,
+                       env={**os.environ, 'CUDA_VISIBLE_DEVICES': ''})
+    assert r.returncode == 0, r.stderr
+    assert 'process 2 of 2' in r.stdout, r.stdout
+    assert same(weights(tmp_path/'run'), weights(undisturbed), atol=1e-3)
