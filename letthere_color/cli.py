@@ -120,6 +120,7 @@ def train(
     resume:Annotated[bool, typer.Option('--resume', help='Go on from the last checkpoint in the output folder.')]=False,
     device:Annotated[Optional[str], typer.Option(help='Default: a GPU if there is one.')]=None):
     "Train a model; stop at any moment and go on with --resume."
+    os.environ.setdefault('THP_MEM_ALLOC_ENABLE', '1')  # large memory pages for PyTorch, which has not been imported yet
     from dataclasses import replace
     from letthere_color.colorization import usable_device
     from letthere_color.data import cache_photos
@@ -134,7 +135,7 @@ def train(
     if process_share()[0]: sys.stdout = open(os.devnull, 'w')  # the first process speaks for all
     print(f'{len(known)} photos of {len(known.classes)} classes; {len(known.skipped)} left out, see {out/"cache"}')
     learn = train_colorizer(known, judge, out, r, resume, device)
-    print(f'{learn.data_time.share:.1%} of the training time went into reading, cropping and Lab.')
+    print(f'{learn.data_time.share:.1%} of the training time went into reading and cropping photos.')
     _report(out)
 
 # %% ../nbs/12_cli.ipynb #37bf8bff

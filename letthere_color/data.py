@@ -7,7 +7,7 @@ __all__ = ['PHOTO_EXTENSIONS', 'SEASONS', 'read_photos', 'is_colourful', 'square
            'PhotoBatches', 'photo_dataloaders', 'toy_scenes']
 
 # %% ../nbs/01_data.ipynb #28230502
-import hashlib, io, json, os, tarfile
+import hashlib, io, json, os, tarfile, time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -167,6 +167,7 @@ class PhotoBatches(DataLoader):
         self.cache, self.size, self.train, self.seed = cache, size, train, seed
         self.epoch = self.first = 0  # where to start: `first` batches of the epoch are skipped
         self.share = slice(share[0], None, share[1])
+        self.seconds = 0.  # spent on reading and cropping
         if bs % share[1]: raise ValueError(f'A batch of {bs} photos cannot be divided among {share[1]} processes: take a multiple of {share[1]}.')
 
     def _rng(self, *key): return np.random.default_rng([self.seed, self.epoch, *key])
@@ -174,7 +175,10 @@ class PhotoBatches(DataLoader):
     def create_batches(self, idxs):
         for k, chunk in enumerate(_chunks(idxs, self.bs)):
             if k < self.first or self.drop_last and len(chunk) < self.bs: continue
-            yield _crops(self.cache, [self.dataset[i] for i in chunk], self.size, self._rng(k) if self.train else None, self.share)
+            begun = time.perf_counter()
+            crops = _crops(self.cache, [self.dataset[i] for i in chunk], self.size, self._rng(k) if self.train else None, self.share)
+            self.seconds += time.perf_counter() - begun
+            yield crops
     def after_iter(self): self.epoch, self.first = self.epoch + 1, 0
     def after_batch(self, batch):
         lab = rgb2lab(batch[0])

@@ -105,7 +105,7 @@ def top5(L, ab, true_ab, scores, label):
     "Is the true scene among the five likeliest?"
     return _topk(scores, label, 5)
 
-# %% ../nbs/06_training.ipynb #fec9c855
+# %% ../nbs/06_training.ipynb #6f07bb5f
 class EpochPictures(Callback):
     "After each epoch: `n` validation photos in grey, coloured and in truth, shown in a notebook or saved to `folder`."
     def __init__(self, n:int=8, folder:Path|None=None): self.n, self.folder = n, folder
@@ -138,20 +138,17 @@ def keep_freed_memory():
     mallopt = getattr(ctypes.CDLL(None), 'mallopt', None)
     if mallopt: mallopt(-4, 0), mallopt(-1, -1)  # M_MMAP_MAX: no separate mappings; M_TRIM_THRESHOLD: never shrink
 
-# %% ../nbs/06_training.ipynb #07778b22
+# %% ../nbs/06_training.ipynb #bc7468b5
 class DataTime(Callback):
-    "Measures `share`, the share of training time spent on getting batches: reading, cropping, Lab."
-    order = -60  # before all others
-    def __init__(self): self.waited = self.total = 0.
-    def before_train(self): self.start = self.mark = time.monotonic()
-    def before_batch(self):
-        if self.training: self.waited += time.monotonic() - self.mark
-    def after_batch(self): self.mark = time.monotonic()
-    def after_train(self): self.total += time.monotonic() - self.start
+    "Measures `share`, the share of the training time spent on reading and cropping, in which the network has nothing to do."
+    def __init__(self): self.seconds = 0.
+    def before_train(self): self.begun = time.monotonic()
+    def after_batch(self):
+        if self.training: self.seconds, self.begun = self.seconds + time.monotonic() - self.begun, time.monotonic()
     @property
-    def share(self): return self.waited/self.total if self.total else 0.
+    def share(self): return self.dls.train.seconds/self.seconds if self.seconds else 0.
 
-# %% ../nbs/06_training.ipynb #ba1221bb
+# %% ../nbs/06_training.ipynb #7a84bae5
 class GrowingCrops(Callback):
     "Training crops grow from `start` to `size` pixels, in steps of 16, over the first half of `epochs`."
     order = 56  # after RunFolder, which sets the epoch
@@ -160,7 +157,7 @@ class GrowingCrops(Callback):
         done = min(1, self.dls.train.epoch/(self.epochs/2))
         self.dls.train.size = min(self.size, round((self.start + (self.size - self.start)*done)/16)*16)
 
-# %% ../nbs/06_training.ipynb #dca99e2e
+# %% ../nbs/06_training.ipynb #f69a9514
 class WeightAverage(Callback):
     "Keeps an exponential moving average of the weights; validates it, and ends with it."
     order = 54  # before RunFolder
@@ -172,7 +169,7 @@ class WeightAverage(Callback):
     def after_validate(self): self.learn.model = self.trained
     def after_fit(self): self.model.load_state_dict(self.average.module.state_dict())
 
-# %% ../nbs/06_training.ipynb #77f3b3a2
+# %% ../nbs/06_training.ipynb #43b5d1b5
 def _originals(*parts):
     "For the `(old, new)` numbers of channels of each part of a layer's input: the old channel that each new one copies."
     starts = [sum(old for old,_ in parts[:i]) for i in range(len(parts))]
@@ -260,7 +257,7 @@ def load(self:RunFolder, learn):
     if 'average' in state: learn.weight_average.average.load_state_dict(state['average'])
     self.start, learn.dls.train.first = state['epoch'], state['batch']
 
-# %% ../nbs/06_training.ipynb #c50e45c1
+# %% ../nbs/06_training.ipynb #3d91ba1e
 @contextlib.contextmanager
 def _stop_after_batch(run):
     "Within: the first SIGINT or SIGTERM ends `run` with a checkpoint, the second one at once."
@@ -273,7 +270,7 @@ def _stop_after_batch(run):
     finally:
         for s,before in old.items(): signal.signal(s, before)
 
-# %% ../nbs/06_training.ipynb #b5f6abf2
+# %% ../nbs/06_training.ipynb #e975e08f
 def _processes():
     "accelerate's view of the processes that it launched; None if there is but one."
     if int(os.environ.get('WORLD_SIZE', 1)) == 1: return None
@@ -322,7 +319,7 @@ class Recipe:
 
 RECIPES = dict(paper=Recipe(),
                tiny=Recipe(width=.25, epochs=11, bs=64, size=112, cache_size=128, opt='adamw', lr=2e-3, wd=1e-2, schedule='cosine'),
-               small=Recipe(width=.5, epochs=4, bs=64, size=112, cache_size=128, opt='adamw', lr=1e-3, wd=1e-2, schedule='cosine',
+               small=Recipe(width=.5, epochs=3, bs=64, size=112, cache_size=128, opt='adamw', lr=1e-3, wd=1e-2, schedule='cosine',
                             ema=.998, start='tiny'))
 
 # %% ../nbs/06_training.ipynb #ce7532c0
@@ -419,7 +416,7 @@ def train_colorizer(train:PhotoCache, # Photos to learn from
     if process == 0: save_model(learn.model, folder/'model', _model_card(folder.name, recipe, folder/'history.csv', train))
     return learn
 
-# %% ../nbs/06_training.ipynb #26dcebac
+# %% ../nbs/06_training.ipynb #416265a8
 def plot_history(history:str|Path): # Folder of a run, or its `history.csv`
     "PSNR, chroma and scene accuracy on the validation photos, epoch by epoch."
     import matplotlib.pyplot as plt
