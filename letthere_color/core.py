@@ -293,12 +293,12 @@ def _to_uint(x, bits=8):
     if x.dtype == bool: return x.astype(dtype)*top
     if x.dtype == np.uint8: return x.astype(dtype)*257
     if x.dtype == np.uint16: return ((x.astype(np.uint32) + 128)//257).astype(dtype)
-    finite = np.isfinite(x)
-    lo,hi = (x.min(where=finite, initial=np.inf), x.max(where=finite, initial=-np.inf)) if finite.any() else (0, 0)
-    if lo >= 0 and hi <= 65535: lo,hi = 0,next(o for o in (1, 255, 65535) if hi <= o)
-    res,lo,hi = np.empty(x.shape, dtype),float(lo),float(hi)
-    for o,row in zip(res, x): # row by row: a large photo needs no float copy
-        o[...] = (np.nan_to_num(row.astype(np.float64), nan=lo, posinf=hi, neginf=lo) - lo)*(top/(hi - lo or 1)) + 0.5
+    def end(f, start): return float(f(x, where=np.isfinite(x), initial=start) if x.dtype.kind == 'f' else f(x))
+    lo,hi = end(np.min, np.inf),end(np.max, -np.inf)
+    if lo >= 0 and hi <= 65535: lo,hi = 0.,next(o for o in (1., 255., 65535.) if hi <= o)
+    res = np.empty(x.shape, dtype)
+    for i,row in enumerate(x): # row by row: a large photo needs no float copy
+        res[i] = (np.nan_to_num(row.astype(np.float64), nan=lo, posinf=hi, neginf=lo) - lo)*(top/(hi - lo or 1)) + 0.5
     return res
 
 # %% ../nbs/00_core.ipynb #fa862d8f
@@ -437,7 +437,9 @@ def sample_photos()->dict: # Name -> PIL image, mode RGB
         spec = find_spec(pkg)
         if spec is None: continue
         for p in (Path(spec.submodule_search_locations[0])/folder/f for f in files):
-            if p.exists(): res[p.stem] = Image.open(p).convert('RGB')
+            if p.exists():
+                res[p.stem] = im = Image.open(p).convert('RGB')
+                im.info.clear() # no profile: the numbers are taken as sRGB
     return res
 
 # %% ../nbs/00_core.ipynb #78f5fb5d

@@ -91,6 +91,12 @@ def _bytes(x):
     if isinstance(x, tuple): return b''.join(int(v).to_bytes(4 if max(x) > 255 else 1, 'little') for v in x)
     return bytes(x or b'')
 
+def _dpi(xy, scale=1):
+    "Two sensible numbers, or None."
+    try: found = tuple(float(v)*scale for v in xy)
+    except Exception: return None
+    return found if len(found) == 2 and all(1 < v < 65536 for v in found) else None
+
 def _png_resources(text):
     for name in ('iptc', '8bim'):
         with_size = text.get(_RAW + name, '').split()[2:]
@@ -112,6 +118,7 @@ def exif_metadata(get_exif # Function that gives `Image.Exif`
         m.exif, m.xmp, m.icc = _descriptive(exif, m.notes), _bytes(exif.get(700)), _bytes(exif.get(34675))
         m.resources, m.orientation = _read_resources(_bytes(exif.get(34377))), exif.get(274, 1)
         if iptc := _bytes(exif.get(33723)): m.resources[_IPTC] = iptc
+        m.dpi = _dpi([exif.get(tag) for tag in (282, 283)], 2.54 if exif.get(296) == 3 else 1)
     if heard and not m.notes: m.notes.append('EXIF is damaged: what could not be read was left out')
     return m
 
@@ -127,8 +134,7 @@ def read_metadata(im:Image.Image # Opened by Pillow and loaded
     m.resources = m.resources or _read_resources(irb) or _png_resources(text)
     m.text = {k: v for k, v in text.items() if k != 'XML:com.adobe.xmp' and not k.startswith(_RAW)}
     m.comment = _bytes(info.get('comment')) if im.format == 'JPEG' else b''
-    dpi = info.get('dpi') or ()
-    if len(dpi) == 2 and all(0 < x < 65536 for x in dpi): m.dpi = tuple(map(float, dpi))
+    m.dpi = _dpi(info.get('dpi') or ()) or m.dpi
     return m
 
 # %% ../nbs/06a_metadata.ipynb #23af2807

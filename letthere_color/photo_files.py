@@ -9,7 +9,7 @@ __all__ = ['STRIP', 'MAX_PIXELS', 'Photo', 'read_photo', 'write_photo']
 import io, logging, os, struct, warnings, zlib
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 import imagecodecs, numpy as np, tifffile, torch
 from PIL import Image, ImageCms, ImageFile
@@ -24,15 +24,15 @@ _LAB = ImageCms.ImageCmsProfile(ImageCms.createProfile('LAB', 5000)).tobytes()
 _SPACE = {b'GRAY': ('gray', 1), b'RGB ': ('rgb', 3), b'CMYK': ('cmyk', 4)}
 _BLACK_POINT = 0x2000 # compensation, as photo programs do
 
-def _profile_lightness(x, icc): # uint8|16 (n,W,C) -> (n,W)
-    "Lightness by the profile. Raises an error if the profile is damaged or made for other data."
+def _profile_lightness(x, icc, exact=False): # uint8|16 (n,W,C) -> (n,W)
+    "Lightness by the profile, up to 0.2 or exactly and ten times slower. Raises an error if the profile is damaged or made for other data."
     space, channels = _SPACE[icc[16:20]]
     if (x.shape[-1], channels) == (1,3): x = x.repeat(3, -1)
     if x.shape[-1] != channels: raise ValueError('a profile for other data')
-    x = x[..., 0] if x.shape[-1] == 1 else x
-    lab = imagecodecs.cms_transform(np.ascontiguousarray(x), icc, _LAB, colorspace=space, outcolorspace='lab', outdtype='uint16',
-                                    intent=int(ImageCms.Intent.RELATIVE_COLORIMETRIC), flags=_BLACK_POINT)
-    return lab[..., 0].astype(np.float32)*(100/65535)
+    x = x[..., 0] if channels == 1 else x
+    lab = imagecodecs.cms_transform(np.ascontiguousarray(x), icc, _LAB, colorspace=space, outcolorspace='lab', flags=_BLACK_POINT,
+                                    outdtype='float32' if exact else 'uint16', intent=int(ImageCms.Intent.RELATIVE_COLORIMETRIC))
+    return lab[..., 0] if exact else lab[..., 0].astype(np.float32)*(100/65535)
 
 # %% ../nbs/06b_photo_files.ipynb #a5697e3d
 def _usable_profile(icc, mode, notes):
@@ -45,10 +45,27 @@ def _usable_profile(icc, mode, notes):
         return icc
     except Exception: notes.append('its colour profile is damaged, or made for other photos, and was ignored')
 
-# %% ../nbs/06b_photo_files.ipynb #257682d3
+# %% ../nbs/06b_photo_files.ipynb #ecfd5613
+def _luminance(L): return np.where(L > 8, ((L + 16)/116)**3, L/903.3)
+def _of_luminance(Y): return np.where(Y > 0.008856, 116*np.cbrt(Y) - 16, 903.3*Y).astype(np.float32)
+
+@lru_cache(4)
+def _channel_tables(icc, dtype):
+    "Luminance of all values of each channel `(3,256|65536)`, if the channels of this profile add up; else None."
+    values = np.arange(np.iinfo(dtype).max + 1)
+    alone = np.zeros((3, len(values), 3), dtype)
+    for i in range(3): alone[i,:,i] = values
+    tables = _luminance(_profile_lightness(alone, icc, True)).astype(np.float32)
+    some = np.random.default_rng(0).choice(values, (1, 500, 3)).astype(dtype)
+    total = sum(t[some[..., i]] for i, t in enumerate(tables))
+    return tables if np.abs(_of_luminance(total) - _profile_lightness(some, icc, True)).max() < 0.01 else None
+
+# %% ../nbs/06b_photo_files.ipynb #708162a3
 def _lightness(x, icc): # uint8|16 (n,W,1|3|4) -> float32 (n,W)
     "Lightness in [0,100], by the profile or as sRGB."
-    if icc: return _profile_lightness(x, icc)
+    if icc and x.shape[-1] == 3 and (tables := _channel_tables(icc, x.dtype)) is not None:
+        return _of_luminance(sum(t[x[..., i]] for i, t in enumerate(tables)))
+    if icc: return _profile_lightness(x, icc, exact=x.shape[-1] == 1)
     if x.dtype == np.uint16 or x.shape[-1] == 4: x = x.astype(np.float32)/np.iinfo(x.dtype).max
     if x.shape[-1] == 4: x = (1 - x[..., :3])*(1 - x[..., 3:])  # CMYK
     return rgb2l(torch.from_numpy(x).permute(2,0,1).expand(3, -1, -1))[0].numpy()
@@ -59,7 +76,7 @@ STRIP = 1<<19 # pixels
 @dataclass
 class Photo:
     "A decoded photo, upright, at the depth of its file. Its lightness and its colours are computed strip by strip."
-    pixels:Image.Image|np.ndarray # 8 bit: an image of mode `mode`; 16 bit: uint16 `(H,W,C)`
+    pixels:Image.Image|np.ndarray # An image of mode `mode`, or uint8|16 `(H,W,C)`
     mode:str # L, LA, RGB, RGBA or CMYK
     name:str='' # For messages: the path, if there is one
     format:str='' # Pillow's name of the format
@@ -68,9 +85,9 @@ class Photo:
     n_pages:int=1 # Pages of the file
 
     @property
-    def bits(self): return 16 if isinstance(self.pixels, np.ndarray) else 8
+    def bits(self): return 16 if getattr(self.pixels, 'dtype', None) == np.uint16 else 8
     @property
-    def size(self): return self.pixels.shape[1::-1] if self.bits == 16 else self.pixels.size # (width, height)
+    def size(self): return self.pixels.shape[1::-1] if isinstance(self.pixels, np.ndarray) else self.pixels.size # (width, height)
     @property
     def notes(self): return self.metadata.notes # What could not be kept, and why
 
@@ -82,8 +99,8 @@ class Photo:
 
     def rows(self, y0, y1):
         "Rows as they are in the file, `(n,W,C)`."
-        if self.bits == 16: return self.pixels[y0:y1]
-        return np.asarray(self.pixels.crop((0, y0, self.size[0], y1))).reshape(y1-y0, self.size[0], -1)
+        if isinstance(self.pixels, np.ndarray): return np.ascontiguousarray(self.pixels[y0:y1])
+        return np.array(self.pixels.crop((0, y0, self.size[0], y1))).reshape(y1-y0, self.size[0], -1)
 
     @cached_property
     def _table(self): return _lightness(np.arange(1<<self.bits, dtype=f'uint{self.bits}')[None,:,None], self.icc)[0]
@@ -105,14 +122,14 @@ class Photo:
             if bits == 8: rgb = lab2rgb(lab, torch.uint8).permute(1,2,0).numpy()
             else: rgb = (lab2rgb(lab).permute(1,2,0).numpy()*65535 + .5).astype(np.uint16)
             if self.mode.endswith('A'): rgb = np.concatenate([rgb, _to_uint(self.rows(y0, y1)[..., -1:], bits)], -1)
-            yield rgb
+            yield np.ascontiguousarray(rgb)
 
     def image(self, chroma # As for `coloured`
              ) -> Image.Image: # RGB or RGBA, 8 bit
         "The photo in colour, as one image."
         im, y = Image.new('RGBA' if self.mode.endswith('A') else 'RGB', self.size), 0
         for x in self.coloured(chroma):
-            im.paste(Image.fromarray(np.ascontiguousarray(x)), (0, y))
+            im.paste(Image.fromarray(x), (0, y))
             y += len(x)
         return im
 
@@ -125,7 +142,7 @@ def _check_size(size, name, limit):
     w, h = size
     if not (w > 0 and h > 0): raise PhotoError(f'{name}: has no pixels ({w} x {h}); copy it again')
     if w*h > limit:
-        raise PhotoError(f'{name}: has {w} x {h} pixels, {w*h/1e6:.0f} million, and the limit is {limit/1e6:g} million; '
+        raise PhotoError(f'{name}: has {w} x {h} pixels, {w*h/1e6:.3g} million, and the limit is {limit/1e6:g} million; '
                          'if you trust the file, raise it with max_pixels (--max-pixels)')
 
 @contextmanager
@@ -201,35 +218,41 @@ def _read_image(f, name, limit, page=0):
     return _photo(pixels, mode, name, im.format, metadata)
 
 # %% ../nbs/06b_photo_files.ipynb #516cb753
-def _straight(x, alpha): # uint16 (H,W,C), colours multiplied by alpha -> the colours alone
-    for row, a in zip(x, alpha): row[:] = np.minimum(row*np.float32(65535)/np.maximum(a, 1), 65535)
+def _straight(x, alpha): # uint8|16 (H,W,C), colours multiplied by alpha -> the colours alone
+    top = np.iinfo(x.dtype).max
+    for row, a in zip(x, alpha): row[:] = np.minimum(row*np.float32(top)/np.maximum(a, 1), top)
+
+def _colours(p): # L, RGB or CMYK; None: not for us
+    if p.photometric == 6 and p.compression == 7: return 'RGB'  # JPEG inside
+    return {0: 'L', 1: 'L', 2: 'RGB', 5: 'CMYK'}.get(p.photometric)
 
 def _tiff_pixels(p, name, file_size):
-    "Page `p` of a TIFF file as uint16 `(H,W,C)`, and its mode."
-    grey, colours = p.photometric in (0, 1), {0: 'L', 1: 'L', 2: 'RGB', 5: 'CMYK'}.get(p.photometric)
+    "Page `p` of a TIFF file as uint8 or uint16 `(H,W,C)`, and its mode."
+    colours, bits = _colours(p), p.bitspersample
     if colours is None or not len(colours) <= p.samplesperpixel <= 8 or p.imagedepth != 1:
-        raise PhotoError(f'{name}: keeps its {p.bitspersample} bits in a way that is not read here; save it as RGB or grey')
+        raise PhotoError(f'{name}: keeps its {bits} bits in a way that is not read here; save it as RGB or grey')
     if any(not (o and n) or o+n > file_size for o, n in zip(p.dataoffsets, p.databytecounts)): raise ValueError('pixels are missing')
-    x, alpha = p.asarray(), [i for i, kind in enumerate(p.extrasamples) if kind in (1, 2)]
+    x, alpha, n = p.asarray(), [i for i, kind in enumerate(p.extrasamples) if kind in (1, 2)], len(colours)
     if x.ndim == 2: x = x[..., None]
     elif p.planarconfig == 2: x = np.moveaxis(x, 0, -1)
     if x.shape != (p.imagelength, p.imagewidth, p.samplesperpixel): raise ValueError(f'its pixels have the shape {x.shape}')
-    if x.dtype == np.uint16 and p.bitspersample < 16: x = x*np.float32(65535/(2**p.bitspersample - 1)) + np.float32(.5)
-    x = x.astype(np.uint16) if x.dtype == np.float32 and p.bitspersample < 16 else _to_uint(x, 16)
-    if p.photometric == 0: np.subtract(65535, x[..., :1], out=x[..., :1])
-    n = len(colours)
+    top = 255 if bits <= 8 else 65535
+    if x.dtype.kind == 'u' and bits not in (8, 16, 32): x = (x*np.float32(top/(2**bits - 1)) + np.float32(.5)).astype(np.uint8 if bits < 8 else np.uint16)
+    x = _to_uint(x, 8 if bits <= 8 else 16)
+    if p.photometric == 0: x = top - x
     if not alpha or colours == 'CMYK': return x[..., :n], colours
-    if p.extrasamples[alpha[0]] == 1: _straight(x[..., :n], x[..., n+alpha[0]:n+alpha[0]+1])
+    if p.extrasamples[alpha[0]] == 1: x = x.copy(); _straight(x[..., :n], x[..., n+alpha[0]:n+alpha[0]+1])
     return x[..., [*range(n), n+alpha[0]]] if x.shape[-1] > n+1 else x, colours + 'A'
 
 # %% ../nbs/06b_photo_files.ipynb #4b7d8602
 def _read_tiff(f, name, limit, page):
-    "One page of a TIFF file, by Pillow if it has 8 bits."
+    "One page of a TIFF file; palettes and rare colour spaces of 8 bits by Pillow."
     with tifffile.TiffFile(f) as t:
         pages = [(i, p) for i, p in enumerate(t.pages) if not p.subfiletype & 0b101] or list(enumerate(t.pages))[:1]
+        if not pages: raise ValueError('it has no pages')
         i, p = pages[page]
         _check_size((p.imagewidth, p.imagelength), name, limit)
-        if p.bitspersample <= 8: photo = _read_image(f, name, limit, i)
+        if p.bitspersample <= 8 and _colours(p) is None: photo = _read_image(f, name, limit, i)
         else:
             exif = Image.Exif()
             exif.endian, exif.bigtiff = t.byteorder, t.is_bigtiff
