@@ -249,22 +249,29 @@ class PhotoError(ValueError):
 
 _open_lock = threading.Lock()
 
+def _open_file(p):
+    "The file `p`, open for reading"
+    try:
+        if not p.exists(): raise PhotoError(f'{p}: no such file; check the name and the folder')
+        if p.is_dir(): raise PhotoError(f'{p}: is a folder; name one photo in it')
+        if not p.stat().st_size: raise PhotoError(f'{p}: is empty (0 bytes); copy the photo again')
+        return open(p, 'rb')
+    except PermissionError: raise PhotoError(f'{p}: may not be read; change its permissions') from None
+    except OSError as e: raise PhotoError(f'{p}: cannot be read ({e.strerror}); check the name') from None
+
 def _pixels(p):
     "Open and decode the file `p` completely; every failure is a `PhotoError`"
-    if not p.exists(): raise PhotoError(f'{p}: no such file; check the name and the folder')
-    if p.is_dir(): raise PhotoError(f'{p}: is a folder; name one photo in it')
-    if not p.stat().st_size: raise PhotoError(f'{p}: is empty (0 bytes); copy the photo again')
-    try:
-        with _open_lock, warnings.catch_warnings(): # the filters are global
-            warnings.simplefilter('error', Image.DecompressionBombWarning)
-            im = Image.open(p)
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError):
-        raise PhotoError(f'{p}: has more than {Image.MAX_IMAGE_PIXELS/1e6:.0f} million pixels, the limit against files '
-                         'made to fill the memory; make it smaller') from None
-    except PermissionError: raise PhotoError(f'{p}: may not be read; change its permissions') from None
-    except Exception:
-        raise PhotoError(f'{p}: is not a photo that Pillow can read; save it as JPEG or PNG') from None
-    with im: return _decode(im, p)
+    with _open_file(p) as f:
+        try:
+            with _open_lock, warnings.catch_warnings(): # the filters are global
+                warnings.simplefilter('error', Image.DecompressionBombWarning)
+                im = Image.open(f)
+        except (Image.DecompressionBombWarning, Image.DecompressionBombError):
+            raise PhotoError(f'{p}: has more than {Image.MAX_IMAGE_PIXELS/1e6:.0f} million pixels, the limit against files '
+                             'made to fill the memory; make it smaller') from None
+        except Exception:
+            raise PhotoError(f'{p}: is not a photo that Pillow can read; save it as JPEG or PNG') from None
+        return _decode(im, p)
 
 # %% ../nbs/00_core.ipynb #0bf711f4
 def _decode(im, name):
@@ -279,21 +286,24 @@ def _decode(im, name):
     return im
 
 # %% ../nbs/00_core.ipynb #dff10484
-def _to_uint8(x, name):
-    "Grey or colour numbers of any type, as uint8"
-    if x.dtype == np.uint8: return x
-    if x.dtype == bool: return x.astype(np.uint8)*255
-    if x.dtype.kind == 'u' and x.dtype.itemsize == 2:
-        return ((x.astype(np.uint32) + 128)//257).astype(np.uint8)
-    x = np.nan_to_num(x.astype(np.float64))
-    lo,hi = (x.min(), x.max()) if x.size else (0, 0)
-    if x.size and lo < 0 or hi > 65535: x,hi = (x - lo)/((hi - lo) or 1),1.
-    top = 1 if hi <= 1 else 255 if hi <= 255 else 65535
-    return (x*(255/top) + 0.5).astype(np.uint8)
+def _to_uint(x, bits=8):
+    "Grey or colour numbers of any type, as uint8 or uint16"
+    top,dtype = 2**bits - 1,f'uint{bits}'
+    if x.dtype == dtype: return x
+    if x.dtype == bool: return x.astype(dtype)*top
+    if x.dtype == np.uint8: return x.astype(dtype)*257
+    if x.dtype == np.uint16: return ((x.astype(np.uint32) + 128)//257).astype(dtype)
+    def end(f, start): return float(f(x, where=np.isfinite(x), initial=start) if x.dtype.kind == 'f' else f(x))
+    lo,hi = end(np.min, np.inf),end(np.max, -np.inf)
+    if lo >= 0 and hi <= 65535: lo,hi = 0.,next(o for o in (1., 255., 65535.) if hi <= o)
+    res = np.empty(x.shape, dtype)
+    for i,row in enumerate(x): # row by row: a large photo needs no float copy
+        res[i] = (np.nan_to_num(row.astype(np.float64), nan=lo, posinf=hi, neginf=lo) - lo)*(top/(hi - lo or 1)) + 0.5
+    return res
 
 # %% ../nbs/00_core.ipynb #fa862d8f
-def _from_array(x):
-    "A uint8 or float array as a PIL image"
+def _check_array(x):
+    "The array as uint8, uint16 or bool, `(H,W)` or `(H,W,3|4)`"
     x = np.asarray(x)
     what = f'array {x.shape} {x.dtype}'
     if x.ndim == 3 and x.shape[-1] == 1: x = x[...,0]
@@ -302,15 +312,17 @@ def _from_array(x):
     if x.dtype.kind == 'f':
         if not (x.min() >= -1e-3 and x.max() <= 1+1e-3): # nan is neither
             raise PhotoError(f'{what}: float photos are in [0,1]; divide it')
-        x = (x.clip(0, 1)*255 + 0.5).astype(np.uint8)
+        return (x.clip(0, 1)*255 + 0.5).astype(np.uint8)
     elif x.dtype.kind not in 'bu' or x.dtype.itemsize > 2:
         raise PhotoError(f'{what}: give uint8, or float in [0,1]')
-    return Image.fromarray(np.ascontiguousarray(_to_uint8(x, what)))
+    return x
+
+def _from_array(x): return Image.fromarray(np.ascontiguousarray(_to_uint(_check_array(x))))
 
 # %% ../nbs/00_core.ipynb #3228ed87
 def _to_rgb(im):
     "Any mode to RGB, or to RGBA where something is transparent"
-    if im.mode == 'F' or im.mode.startswith('I'): im = Image.fromarray(_to_uint8(np.asarray(im), ''))
+    if im.mode == 'F' or im.mode.startswith('I'): im = Image.fromarray(_to_uint(np.asarray(im)))
     if im.mode in ('LA', 'La', 'PA', 'RGBA', 'RGBa') or 'transparency' in im.info:
         im = im.convert('LA').convert('RGBA') if im.mode == 'La' else im.convert('RGBA')
         if im.getchannel('A').getextrema()[0] < 255: return im
@@ -341,8 +353,9 @@ def _write(p, fn):
     "`fn(file)` on a temporary file that then takes the place of `p`; after a failure nothing is left"
     tmp = p.with_name(f'.{p.stem[:50]}-{secrets.token_hex(4)}.part')
     try:
-        with open(tmp, 'xb') as f: fn(f)
+        with open(tmp, 'x+b') as f: fn(f)
         os.replace(tmp, p)
+    except PhotoError: raise # about what is being read meanwhile
     except (OSError, ValueError, KeyError) as e:
         why = getattr(e, 'strerror', None) or str(e) or type(e).__name__
         raise PhotoError(f'{p}: cannot be written ({why}); check the rights and space there') from None
@@ -357,6 +370,15 @@ def _format(p):
     if fmt in Image.SAVE: return fmt
     raise PhotoError(f'{p}: "{p.suffix}" is no format that Pillow writes; use .jpg, .png, .webp or .tif')
 
+def _check_target(p, overwrite):
+    "The format of the file `p`, if it may be written"
+    fmt = _format(p)
+    if p.is_dir(): raise PhotoError(f'{p}: is a folder; name a file in it')
+    if p.exists() and not overwrite:
+        raise PhotoError(f'{p}: exists already; choose another name or allow overwriting')
+    if not p.parent.is_dir(): raise PhotoError(f'{p}: there is no folder {p.parent}; create it first')
+    return fmt
+
 def save_photo(
     img, # PIL image, or what open_photo takes
     path, # Where; the extension chooses the format
@@ -365,11 +387,7 @@ def save_photo(
 )->Path: # The file written
     "Write all of a photo or nothing. JPEG has no transparency: it is laid on white. Raises `PhotoError`"
     p = Path(path)
-    fmt,img = _format(p),img if isinstance(img, Image.Image) else open_photo(img)
-    if p.is_dir(): raise PhotoError(f'{p}: is a folder; name a file in it')
-    if p.exists() and not overwrite:
-        raise PhotoError(f'{p}: exists already; choose another name or allow overwriting')
-    if not p.parent.is_dir(): raise PhotoError(f'{p}: there is no folder {p.parent}; create it first')
+    fmt,img = _check_target(p, overwrite),img if isinstance(img, Image.Image) else open_photo(img)
     if fmt == 'JPEG': img = _flatten(img)
     _write(p, lambda f: img.save(f, format=fmt, **{**_save_args.get(fmt, {}), **kw}))
     return p
@@ -419,7 +437,9 @@ def sample_photos()->dict: # Name -> PIL image, mode RGB
         spec = find_spec(pkg)
         if spec is None: continue
         for p in (Path(spec.submodule_search_locations[0])/folder/f for f in files):
-            if p.exists(): res[p.stem] = Image.open(p).convert('RGB')
+            if p.exists():
+                res[p.stem] = im = Image.open(p).convert('RGB')
+                im.info.clear() # no profile: the numbers are taken as sRGB
     return res
 
 # %% ../nbs/00_core.ipynb #78f5fb5d

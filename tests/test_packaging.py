@@ -27,8 +27,8 @@ def test_typed_and_shipped():
     assert "'py.typed', 'weights/*'" in (root/'setup.py').read_text()
 
 def test_base_install_is_lean():
-    assert names(cfg['requirements']) == {'torch', 'numpy', 'pillow', 'scikit-image', 'safetensors', 'huggingface-hub',
-                                          'typer', 'rich', 'matplotlib'}
+    assert names(cfg['requirements']) == {'torch', 'numpy', 'pillow', 'scikit-image', 'tifffile', 'imagecodecs', 'safetensors',
+                                          'huggingface-hub', 'typer', 'rich', 'matplotlib'}
 
 def test_dev_holds_train(): assert names(cfg['train_requirements']) < names(cfg['dev_requirements'])
 
@@ -41,7 +41,7 @@ def test_one_site_configuration():
     link = root/'nbs/_quarto.yml'
     assert link.is_symlink() and link.readlink() == Path('../_quarto.yml')
 
-@pytest.mark.parametrize('module', ['core', 'low_level', 'global_features', 'fusion', 'colorization', 'inference'])
+@pytest.mark.parametrize('module', ['core', 'low_level', 'global_features', 'fusion', 'colorization', 'metadata', 'photo_files', 'inference'])
 def test_light_modules_import_no_fastai(module):
     if not (root/f'letthere_color/{module}.py').exists(): pytest.skip(f'{module} is not written yet')
     r = python(f"import sys, letthere_color.{module}; print(*sorted({{'fastai', 'fastcore', 'torchvision'}} & sys.modules.keys()))")
