@@ -190,8 +190,10 @@ def for_result(m:Metadata, # Of the original
         about_pixels = {0xA001: 1, 0xA002: size[0], 0xA003: size[1]}  # sRGB, width, height
         r.exif[_EXIF] = {**r.exif[_EXIF], **{k: v for k, v in about_pixels.items() if k in r.exif[_EXIF]}}
     try: r.xmp = label_xmp(r.xmp, label)
-    except ValueError as e: r.notes.append(f'the XMP packet is damaged ({" ".join(str(e).split())}): kept as it is'
-                                           + (', the origin of the colours could not be added' if label else ''))
+    except ValueError as e:
+        r.xmp = re.sub(rb'(tiff:Orientation(?:="|>))[2-8]', rb'\g<1>1', r.xmp)  # some programs find it even there
+        r.notes.append(f'the XMP packet is damaged ({" ".join(str(e).split())}): kept as it is'
+                       + (', the origin of the colours could not be added' if label else ''))
     return r
 
 # %% ../nbs/06a_metadata.ipynb #038aeecd

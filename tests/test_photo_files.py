@@ -229,7 +229,7 @@ def test_strip_and_no_label(tmp_path, archive_jpg, colorizer):
 def test_damaged_xmp_stays(tmp_path, rgb, colorizer, packet):
     rgb.save(tmp_path/'in.jpg', xmp=packet)
     notes = colorizer.colorize_file(tmp_path/'in.jpg', tmp_path/'out.jpg')
-    assert read_photo(tmp_path/'out.jpg').metadata.xmp == packet and any('XMP' in n and '\n' not in n for n in notes)
+    assert read_photo(tmp_path/'out.jpg').metadata.xmp == packet.replace(b'Orientation="6"', b'Orientation="1"') and any('XMP' in n and '\n' not in n for n in notes)
 
 def test_label_replaces_an_older_one():
     for old in (b'<rdf:Description xmlns:e="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" e:DigitalSourceType="old"/>',
@@ -303,10 +303,10 @@ def mutate(data, rng):
 @contextmanager
 def at_most(seconds):
     def late(*_): raise TimeoutError(f'more than {seconds} s')
-    was = signal.signal(signal.SIGALRM, late)
-    signal.alarm(seconds)
+    was = signal.signal(signal.SIGPROF, late)  # processor time: a busy machine is no hang
+    signal.setitimer(signal.ITIMER_PROF, seconds)
     try: yield
-    finally: signal.alarm(0); signal.signal(signal.SIGALRM, was)
+    finally: signal.setitimer(signal.ITIMER_PROF, 0); signal.signal(signal.SIGPROF, was)
 
 def survive(tmp_path, capfd, colorizer, files, seed, n):
     "How many of `n` mutated files were refused and how many coloured; anything else fails"
