@@ -16,7 +16,7 @@ SIZES = [80, 112, 144, 176, 224, 288, 352]
 
 def psnr(rgb, truth): return -10*(rgb - truth).square().mean().log10().item()
 
-def measure(source, model):
+def measure(source, model, sizes):
     "Mean PSNR at each size, and of the grey photos"
     model, rows = load_model(model), []
     for _, _, data in read_photos(source):
@@ -24,20 +24,21 @@ def measure(source, model):
         if not is_colourful(photo): continue
         truth = photo2tensor(photo, torch.float32)[None]
         L = rgb2lab(truth)[:,:1]
-        painted = [torch.cat([L, predict_chroma(model, L, s)], 1) for s in SIZES] + [torch.cat([L, 0*L, 0*L], 1)]
+        painted = [torch.cat([L, predict_chroma(model, L, s)], 1) for s in sizes] + [torch.cat([L, 0*L, 0*L], 1)]
         rows.append([psnr(lab2rgb(lab), truth) for lab in painted])
     return np.array(rows)
 
 p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 p.add_argument('photos', type=Path)
 p.add_argument('--model', default='tiny')
+p.add_argument('--sizes', type=int, nargs='+', default=SIZES)
 p.add_argument('--json', type=Path)
 a = p.parse_args()
-rows = measure(a.photos, a.model)
+rows = measure(a.photos, a.model, a.sizes)
 *found, grey = rows.mean(0).round(3).tolist()
-for s,o in zip(SIZES, found): print(f'{s:>4} px: {o:.2f} dB')
+for s,o in zip(a.sizes, found): print(f'{s:>4} px: {o:.2f} dB')
 print(f'grey:    {grey:.2f} dB, {len(rows)} photos')
 commit = subprocess.run(['git', 'rev-parse', '--short', 'HEAD'], capture_output=True, text=True).stdout.strip()
 if a.json:
-    a.json.write_text(json.dumps(dict(command=f'python benchmarks/working_size.py {a.photos.name} --model {a.model}', data=a.photos.name,
-                                      photos=len(rows), model=a.model, commit=commit, sizes=SIZES, psnr=found, grey=grey), indent=1) + '\n')
+    a.json.write_text(json.dumps(dict(command=f'python benchmarks/working_size.py {a.photos.name} --model {a.model} --sizes {" ".join(map(str, a.sizes))}', data=a.photos.name,
+                                      photos=len(rows), model=a.model, commit=commit, sizes=a.sizes, psnr=found, grey=grey), indent=1) + '\n')

@@ -97,7 +97,7 @@ def predict_ab(model:Colorization, # In eval mode
     return denorm_ab(F.interpolate(ab.float(), scale_factor=2, mode='bilinear'))[..., :h, :w]
 
 # %% ../nbs/05_colorization.ipynb #17874738
-DEFAULT_MODEL = 'tiny'
+DEFAULT_MODEL = 'small'
 
 def _weights_folder(): return Path(find_spec('letthere_color.core').origin).parent/'weights'
 

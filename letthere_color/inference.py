@@ -27,7 +27,7 @@ def working_size(h:int, # Height of the photo
                  size:int=WORKING_SIZE # Side of the square whose area the copy has, in pixels
                 ) -> tuple[int,int]: # Height and width of the copy, at least 8
     "Shape of the copy that the network looks at."
-    scale = size/(h*w)**.5
+    scale = min(1, size/(h*w)**.5)
     return max(8, round(h*scale)), max(8, round(w*scale))
 
 # %% ../nbs/07_inference.ipynb #9d44148b

@@ -105,7 +105,7 @@ def top5(L, ab, true_ab, scores, label):
     "Is the true scene among the five likeliest?"
     return _topk(scores, label, 5)
 
-# %% ../nbs/06_training.ipynb #b4903838
+# %% ../nbs/06_training.ipynb #258bc63b
 class EpochPictures(Callback):
     "After each epoch: `n` validation photos in grey, coloured and in truth, shown in a notebook or saved to `folder`."
     def __init__(self, n:int=8, folder:Path|None=None): self.n, self.folder = n, folder
@@ -138,7 +138,7 @@ def keep_freed_memory():
     mallopt = getattr(ctypes.CDLL(None), 'mallopt', None)
     if mallopt: mallopt(-4, 0), mallopt(-1, -1)  # M_MMAP_MAX: no separate mappings; M_TRIM_THRESHOLD: never shrink
 
-# %% ../nbs/06_training.ipynb #d949cb66
+# %% ../nbs/06_training.ipynb #b6a84a37
 class DataTime(Callback):
     "Measures `share`, the share of the training time spent on reading and cropping, in which the network has nothing to do."
     def __init__(self): self.seconds = 0.
@@ -148,7 +148,7 @@ class DataTime(Callback):
     @property
     def share(self): return self.dls.train.seconds/self.seconds if self.seconds else 0.
 
-# %% ../nbs/06_training.ipynb #6bc8dbcb
+# %% ../nbs/06_training.ipynb #5b666770
 class GrowingCrops(Callback):
     "Training crops grow from `start` to `size` pixels, in steps of 16, over the first half of `epochs`."
     order = 56  # after RunFolder, which sets the epoch
@@ -157,7 +157,7 @@ class GrowingCrops(Callback):
         done = min(1, self.dls.train.epoch/(self.epochs/2))
         self.dls.train.size = min(self.size, round((self.start + (self.size - self.start)*done)/16)*16)
 
-# %% ../nbs/06_training.ipynb #1972e7e9
+# %% ../nbs/06_training.ipynb #fbee43fb
 class WeightAverage(Callback):
     "Keeps an exponential moving average of the weights; validates it, and ends with it."
     order = 54  # before RunFolder
@@ -169,7 +169,7 @@ class WeightAverage(Callback):
     def after_validate(self): self.learn.model = self.trained
     def after_fit(self): self.model.load_state_dict(self.average.module.state_dict())
 
-# %% ../nbs/06_training.ipynb #d364cf35
+# %% ../nbs/06_training.ipynb #e06f0af6
 def _originals(*parts):
     "For the `(old, new)` numbers of channels of each part of a layer's input: the old channel that each new one copies."
     starts = [sum(old for old,_ in parts[:i]) for i in range(len(parts))]
@@ -257,7 +257,7 @@ def load(self:RunFolder, learn):
     if 'average' in state: learn.weight_average.average.load_state_dict(state['average'])
     self.start, learn.dls.train.first = state['epoch'], state['batch']
 
-# %% ../nbs/06_training.ipynb #30c08982
+# %% ../nbs/06_training.ipynb #c7dcf690
 @contextlib.contextmanager
 def _stop_after_batch(run):
     "Within: the first SIGINT or SIGTERM ends `run` with a checkpoint, the second one at once; one that is ignored stays so (nohup)."
@@ -270,7 +270,7 @@ def _stop_after_batch(run):
     try: yield
     finally: restore()
 
-# %% ../nbs/06_training.ipynb #a174f887
+# %% ../nbs/06_training.ipynb #f0b9f40d
 def _processes():
     "accelerate's view of the processes that it launched; None if there is but one."
     if int(os.environ.get('WORLD_SIZE', 1)) == 1: return None
@@ -416,7 +416,7 @@ def train_colorizer(train:PhotoCache, # Photos to learn from
     if process == 0: save_model(learn.model, folder/'model', _model_card(folder.name, recipe, folder/'history.csv', train))
     return learn
 
-# %% ../nbs/06_training.ipynb #4e7adc9f
+# %% ../nbs/06_training.ipynb #126f78b3
 def plot_history(history:str|Path): # Folder of a run, or its `history.csv`
     "PSNR, chroma and scene accuracy on the validation photos, epoch by epoch."
     import matplotlib.pyplot as plt

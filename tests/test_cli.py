@@ -1,5 +1,5 @@
 "The command `letthere` as photographers use it (nbs/12_cli.ipynb): right results, and one clear line when something is wrong."
-import os, shutil, subprocess, sys
+import io, json, os, shutil, subprocess, sys
 from hashlib import sha256
 
 import numpy as np, pytest
@@ -46,8 +46,10 @@ def test_size_and_lightness(tmp_path, size, name):
 def test_several_into_a_folder(tmp_path, photo):
     shutil.copy(photo, tmp_path/'two.png')
     r = letthere(tmp_path, 'colorize', 'old.jpg', 'missing.jpg', 'two.png', '-o', 'results')
-    assert r.returncode == 1 and 'missing.jpg' in r.stderr and '1 of 3' in r.stderr
-    assert sorted(p.name for p in (tmp_path/'results').iterdir()) == ['old_color.jpg', 'two_color.png']
+    assert r.returncode == 1 and 'missing.jpg' in r.stderr and '2 coloured, 1 failed' in r.stdout, r.stdout
+    assert sorted(p.name for p in (tmp_path/'results').iterdir()) == ['old.jpg', 'two.png']
+    r = letthere(tmp_path, 'colorize', 'old.jpg', 'two.png', '-o', 'results')
+    assert r.returncode == 0 and '2 skipped' in r.stdout
 
 def test_a_folder(tmp_path, photo):
     (tmp_path/'notes.txt').write_text('not a photo')
@@ -56,6 +58,32 @@ def test_a_folder(tmp_path, photo):
     assert sorted(p.name for p in tmp_path.glob('*.jpg')) == ['old.jpg', 'old_color.jpg']
     (tmp_path/'empty').mkdir()
     fails(tmp_path, 'colorize', 'empty', says=['empty has no photos'])
+
+def test_below_the_folder(tmp_path, photo):
+    (tmp_path/'album/trip').mkdir(parents=True)
+    shutil.copy(photo, tmp_path/'album/trip/sea.jpg'); shutil.copy(photo, tmp_path/'album/home.jpg')
+    r = letthere(tmp_path, 'colorize', 'album', '-r', '-o', 'out', '--format', 'png', '--json')
+    lines = [json.loads(o) for o in r.stdout.splitlines()]
+    assert {o['photo']: o['status'] for o in lines[:-1]} == {'album/home.jpg':'coloured', 'album/trip/sea.jpg':'coloured'}
+    assert lines[-1]['coloured'] == 2 and sorted(str(p.relative_to(tmp_path/'out')) for p in (tmp_path/'out').rglob('*.png')) == ['home.png', 'trip/sea.png']
+    assert letthere(tmp_path, 'colorize', 'album/*.jpg', '-o', 'pattern').returncode == 0
+    assert [p.name for p in (tmp_path/'pattern').iterdir()] == ['home.jpg']
+
+def test_pipe(tmp_path, photo):
+    code = [sys.executable, '-c', CODE, 'colorize']
+    r = subprocess.run([*code, '-', '-o', '-', '--format', 'png'], input=photo.read_bytes(), cwd=tmp_path, capture_output=True)
+    im = Image.open(io.BytesIO(r.stdout))
+    assert (im.format, im.mode, im.size) == ('PNG', 'RGB', (300, 200)) and not r.stderr
+    r = subprocess.run([*code, '-', '-o', 'out.jpg'], input=b'', cwd=tmp_path, capture_output=True, text=True)
+    assert r.returncode == 1 and 'standard input is empty' in r.stderr and not (tmp_path/'out.jpg').exists()
+
+def test_saturation_and_style(tmp_path, photo):
+    sample_photos()['flower'].save(tmp_path/'flower.jpg')
+    def chroma(*args):
+        assert letthere(tmp_path, 'colorize', 'old.jpg', '-o', 'out.png', '--overwrite', *args).returncode == 0
+        return rgb2lab(photo2tensor(Image.open(tmp_path/'out.png')))[1:]
+    plain, grey, styled = chroma(), chroma('--saturation', 0), chroma('--style', 'flower.jpg')
+    assert grey.norm(dim=0).mean() < 1 < plain.norm(dim=0).mean() and (plain - styled).norm(dim=0).mean() > .5
 
 @pytest.mark.parametrize('name,content', [('text.jpg', b'Dear Sir or Madam'), ('empty.png', b''), ('half.jpg', None)])
 def test_not_a_photo(tmp_path, photo, name, content):
@@ -98,4 +126,4 @@ def test_train_resume_and_use(tmp_path):
 def test_info(tmp_path):
     assert letthere(tmp_path, '--version').stdout.startswith('letthere_color ')
     r = letthere(tmp_path, 'info')
-    assert r.returncode == 0 and 'tiny (default)' in r.stdout, r.stderr
+    assert r.returncode == 0 and 'small (default)' in r.stdout, r.stderr

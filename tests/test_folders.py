@@ -1,0 +1,53 @@
+"Folders of photos: killed at any moment, finished by the same command."
+import random, shutil, time
+from multiprocessing import get_context
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from letthere_color.core import sample_photos
+
+def colour_all(folder, out):
+    import torch
+    from letthere_color.folders import colorize_files, plan_results
+    from letthere_color.inference import Colorizer
+    torch.set_num_threads(1)
+    return list(colorize_files(Colorizer.from_pretrained('tiny'), plan_results([folder], out, recursive=True)))
+
+@pytest.fixture(scope='module')
+def album(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('album')
+    for i, (name, p) in enumerate(list(sample_photos().items())*2):
+        place = folder/f'{i % 3}'; place.mkdir(exist_ok=True)
+        p.resize((160, 120 + 8*i)).convert('L').save(place/f'{name}{i}.{["jpg", "png"][i % 2]}')
+    return folder
+
+def files(folder): return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob('*') if p.is_file()}
+
+@pytest.mark.parametrize('kills', [5, pytest.param(50, marks=pytest.mark.slow)])
+def test_killed(tmp_path, album, kills):
+    ctx, rng = get_context('forkserver'), random.Random()
+    ctx.set_forkserver_preload(['letthere_color.folders'])
+    colour_all(album, tmp_path/'whole')
+    whole, originals = files(tmp_path/'whole'), files(album)
+    assert sorted(whole) == sorted(originals)
+    for _ in range(kills):
+        p = ctx.Process(target=colour_all, args=(album, tmp_path/'out')); p.start()
+        time.sleep(rng.uniform(.05, .8))
+        p.kill(); p.join()
+        for name, data in (files(tmp_path/'out') if (tmp_path/'out').exists() else {}).items():
+            if name in whole: assert data == whole[name], f'{name} is there, but not whole'
+        if rng.random() < .2 and (tmp_path/'out').exists(): shutil.rmtree(tmp_path/'out')  # else most runs find all done
+    colour_all(album, tmp_path/'out')
+    assert files(tmp_path/'out') == whole and files(album) == originals
+
+def test_shapes_together_or_alone(tmp_path, album):
+    "The network answers for a batch what it answers for one photo"
+    from letthere_color.folders import colorize_files, plan_results
+    from letthere_color.inference import Colorizer
+    colorizer = Colorizer.from_pretrained('tiny')
+    for batch in (1, 8): list(colorize_files(colorizer, plan_results([album], tmp_path/f'{batch}', recursive=True, suffix='.png'), batch=batch))
+    a, b = (tmp_path/f'{batch}' for batch in (1, 8))
+    for p in a.rglob('*.png'):
+        x, y = (Image.open(o/p.relative_to(a)).convert('RGB').tobytes() for o in (a, b))
+        assert max(abs(i - j) for i, j in zip(x, y)) <= 1
