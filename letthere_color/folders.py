@@ -6,7 +6,7 @@
 __all__ = ['WRITABLE', 'READABLE', 'PIXELS_AT_ONCE', 'find_photos', 'result_path', 'plan_results', 'BatchedNetwork', 'Coloured',
            'colorize_files', 'FileColorizer']
 
-# %% ../nbs/07b_folders.ipynb #383e0fbc
+# %% ../nbs/07b_folders.ipynb #ee72973f
 import glob, os, threading
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ from PIL import Image
 from .photo_files import MAX_PIXELS
 from .inference import Colorizer
 
-# %% ../nbs/07b_folders.ipynb #a7a37100
+# %% ../nbs/07b_folders.ipynb #387b6573
 WRITABLE = {'.jpg', '.jpeg', '.png', '.webp', '.tif', '.tiff', '.bmp'}
 READABLE = WRITABLE | {'.jpe', '.jp2', '.gif', '.avif', '.heic', '.ppm', '.pgm'}
 
@@ -43,7 +43,7 @@ def _wanted(p, without):
     return (p.suffix.lower() in READABLE and p.is_file() and not p.name.startswith('.') and not p.stem.endswith('_color')
             and not (without and p.resolve().is_relative_to(without.resolve())))
 
-# %% ../nbs/07b_folders.ipynb #72f19d1d
+# %% ../nbs/07b_folders.ipynb #f90720ba
 def result_path(photo:Path, # The input
                 output:Path|None=None, # File or folder; None: beside the input
                 inner:Path|None=None, # The photo's path in the output folder; None: its name
@@ -73,7 +73,7 @@ def plan_results(inputs, # Files, folders and patterns
         plan[out] = p
     return [(p, out) for out, p in plan.items()]
 
-# %% ../nbs/07b_folders.ipynb #4e194857
+# %% ../nbs/07b_folders.ipynb #aa1e2382
 class _Room:
     "A place for `limit` pixels; a photo that is larger gets in alone."
     def __init__(self, limit): self.limit, self.used, self.door, self.freed = limit, 0, threading.Lock(), threading.Condition()
@@ -94,7 +94,7 @@ def _n_pixels(path):
         with Image.open(path) as im: return im.size[0]*im.size[1]
     except Exception: return 0
 
-# %% ../nbs/07b_folders.ipynb #2712fe87
+# %% ../nbs/07b_folders.ipynb #84de1996
 class BatchedNetwork:
     "A function of batches `(B,...)` that many threads call with one photo each; those of one shape are answered together."
     def __init__(self, 
@@ -125,7 +125,7 @@ class BatchedNetwork:
         else:
             for f,a in zip(notes, answers): f.set_result(a)
 
-# %% ../nbs/07b_folders.ipynb #81310e30
+# %% ../nbs/07b_folders.ipynb #352cbc5b
 @dataclass
 class Coloured:
     "What became of a photo."
@@ -140,12 +140,14 @@ PIXELS_AT_ONCE = 64_000_000
 def colorize_files(colorizer:Colorizer, # The model and its settings
                    plan, # Pairs of photo and result, as from plan_results
                    overwrite:bool=False, # Replace results that exist? Otherwise they are skipped
-                   batch:int=8, # Most photos that the network sees at once
+                   batch:int|None=None, # Most photos that the network sees at once; None: 8 on a GPU, 1 on a processor
                    max_pixels:int=MAX_PIXELS, # Larger photos are refused
                    **options # More for Colorizer.finish: `label`, `strip`, `quality`
                   ): # Yields a Coloured for each photo, as they are done
     "Colour many photos, side by side. One that fails does not stop the others."
-    network, room = BatchedNetwork(colorizer.predict, batch), _Room(PIXELS_AT_ONCE)
+    on_cpu = next(colorizer.model.parameters()).device.type == 'cpu'
+    batch = batch or (1 if on_cpu else 8)
+    network, room = BatchedNetwork(colorizer.predict, batch, _cores() if on_cpu else 1), _Room(PIXELS_AT_ONCE)
     def one(photo, path):
         if path.exists() and not overwrite: return Coloured(photo, path, skipped=True)
         with room.taken(_n_pixels(photo)):
@@ -161,7 +163,7 @@ def colorize_files(colorizer:Colorizer, # The model and its settings
             for f in as_completed([pool.submit(one, *o) for o in plan]): yield f.result()
         finally: pool.shutdown(cancel_futures=True)
 
-# %% ../nbs/07b_folders.ipynb #ec37e4f0
+# %% ../nbs/07b_folders.ipynb #fdf6df45
 class FileColorizer:
     "For `map_batches` of Ray Data: colours the files of a batch with columns `photo` and `result`; answers with these and `error`."
     def __init__(self, 

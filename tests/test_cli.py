@@ -74,7 +74,7 @@ def test_pipe(tmp_path, photo):
     r = subprocess.run([*code, '-', '-o', '-', '--format', 'png'], input=photo.read_bytes(), cwd=tmp_path, capture_output=True)
     im = Image.open(io.BytesIO(r.stdout))
     assert (im.format, im.mode, im.size) == ('PNG', 'RGB', (300, 200)) and not r.stderr
-    r = subprocess.run([*code, '-', '-o', 'out.jpg'], input=b'', cwd=tmp_path, capture_output=True, text=True)
+    r = subprocess.run([*code, '-', '-o', 'out.jpg'], input='', cwd=tmp_path, capture_output=True, text=True)
     assert r.returncode == 1 and 'standard input is empty' in r.stderr and not (tmp_path/'out.jpg').exists()
 
 def test_saturation_and_style(tmp_path, photo):
