@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['WRITABLE', 'READABLE', 'PIXELS_AT_ONCE', 'find_photos', 'result_path', 'plan_results', 'BatchedNetwork', 'Coloured',
-           'colorize_files', 'FileColorizer']
+           'colorize_files']
 
-# %% ../nbs/07b_folders.ipynb #ee72973f
+# %% ../nbs/07b_folders.ipynb #8c799649
 import glob, os, threading
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ from PIL import Image
 from .photo_files import MAX_PIXELS
 from .inference import Colorizer
 
-# %% ../nbs/07b_folders.ipynb #387b6573
+# %% ../nbs/07b_folders.ipynb #86824923
 WRITABLE = {'.jpg', '.jpeg', '.png', '.webp', '.tif', '.tiff', '.bmp'}
 READABLE = WRITABLE | {'.jpe', '.jp2', '.gif', '.avif', '.heic', '.ppm', '.pgm'}
 
@@ -43,7 +43,7 @@ def _wanted(p, without):
     return (p.suffix.lower() in READABLE and p.is_file() and not p.name.startswith('.') and not p.stem.endswith('_color')
             and not (without and p.resolve().is_relative_to(without.resolve())))
 
-# %% ../nbs/07b_folders.ipynb #f90720ba
+# %% ../nbs/07b_folders.ipynb #5903345f
 def result_path(photo:Path, # The input
                 output:Path|None=None, # File or folder; None: beside the input
                 inner:Path|None=None, # The photo's path in the output folder; None: its name
@@ -73,7 +73,7 @@ def plan_results(inputs, # Files, folders and patterns
         plan[out] = p
     return [(p, out) for out, p in plan.items()]
 
-# %% ../nbs/07b_folders.ipynb #aa1e2382
+# %% ../nbs/07b_folders.ipynb #6d37b2ae
 class _Room:
     "A place for `limit` pixels; a photo that is larger gets in alone."
     def __init__(self, limit): self.limit, self.used, self.door, self.freed = limit, 0, threading.Lock(), threading.Condition()
@@ -94,7 +94,7 @@ def _n_pixels(path):
         with Image.open(path) as im: return im.size[0]*im.size[1]
     except Exception: return 0
 
-# %% ../nbs/07b_folders.ipynb #84de1996
+# %% ../nbs/07b_folders.ipynb #b99b61df
 class BatchedNetwork:
     "A function of batches `(B,...)` that many threads call with one photo each; those of one shape are answered together."
     def __init__(self, 
@@ -125,7 +125,7 @@ class BatchedNetwork:
         else:
             for f,a in zip(notes, answers): f.set_result(a)
 
-# %% ../nbs/07b_folders.ipynb #352cbc5b
+# %% ../nbs/07b_folders.ipynb #d7e0e61a
 @dataclass
 class Coloured:
     "What became of a photo."
@@ -162,15 +162,3 @@ def colorize_files(colorizer:Colorizer, # The model and its settings
         try:
             for f in as_completed([pool.submit(one, *o) for o in plan]): yield f.result()
         finally: pool.shutdown(cancel_futures=True)
-
-# %% ../nbs/07b_folders.ipynb #fdf6df45
-class FileColorizer:
-    "For `map_batches` of Ray Data: colours the files of a batch with columns `photo` and `result`; answers with these and `error`."
-    def __init__(self, 
-                 model=None, # As for Colorizer.from_pretrained, like the following
-                 **kw):
-        self.colorizer = Colorizer.from_pretrained(model, **kw)
-
-    def __call__(self, batch):
-        done = list(colorize_files(self.colorizer, [(Path(p), Path(r)) for p,r in zip(batch['photo'], batch['result'])]))
-        return dict(photo=[str(o.photo) for o in done], result=[str(o.result) for o in done], error=[o.error for o in done])
