@@ -4,6 +4,7 @@ from contextlib import contextmanager
 
 import imagecodecs, numpy as np, pytest, tifffile, torch
 from PIL import ExifTags, Image, ImageCms
+from letthere_color.colorization import DEFAULT_MODEL
 from letthere_color.colorization import Colorization, ModelConfig, load_model, predict_ab
 from letthere_color.core import PhotoError, photo2tensor, rgb2l, rgb2lab, sample_photos
 from letthere_color.inference import Colorizer, halo
@@ -189,7 +190,7 @@ def test_notes_are_kept(tmp_path, archive_jpg, rgb, grey16, colorizer, ext, deep
     assert m.exif[ExifTags.IFD.GPSInfo][2] == (47, 29, 52) and m.exif[ExifTags.IFD.GPSInfo][3] == 'E'
     assert m.exif[ExifTags.IFD.Exif][36867] == '1956:10:23 12:00:00' and m.exif[ExifTags.IFD.Exif][40962] == 97
     assert b'Budapest &amp; Pest' in m.xmp and b'mine:shelf="7"' in m.xmp and b'tiff:Orientation' not in m.xmp
-    assert m.xmp.count(SOURCE_TYPE.encode()) == 1 and b'letthere_color tiny' in m.xmp
+    assert m.xmp.count(SOURCE_TYPE.encode()) == 1 and f'letthere_color {DEFAULT_MODEL}'.encode() in m.xmp
     if ext == 'webp': assert any('no place for IPTC' in n for n in notes)
     else: assert m.resources[0x0404] == IPTC and 0x040c not in m.resources
     if ext != 'webp': assert m.dpi and round(m.dpi[0]) == 600
