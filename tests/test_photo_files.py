@@ -4,8 +4,7 @@ from contextlib import contextmanager
 
 import imagecodecs, numpy as np, pytest, tifffile, torch
 from PIL import ExifTags, Image, ImageCms
-from letthere_color.colorization import DEFAULT_MODEL
-from letthere_color.colorization import Colorization, ModelConfig, load_model, predict_ab
+from letthere_color.colorization import DEFAULT_MODEL, Colorization, ModelConfig, load_model, predict_ab
 from letthere_color.core import PhotoError, photo2tensor, rgb2l, rgb2lab, sample_photos
 from letthere_color.inference import Colorizer, halo
 from letthere_color.metadata import SOURCE_TYPE, label_xmp
