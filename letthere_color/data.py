@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
-import numpy as np, torch
+import numpy as np, torch, torch.nn.functional as F
 from PIL import Image, ImageOps
 from torch import Tensor
 from fastai.data.core import DataLoaders
@@ -139,8 +139,9 @@ def cache_photos(source, # Anything read_photos takes
     return load_cache(path)
 
 # %% ../nbs/01_data.ipynb #d7122f47
-def _crops(cache, items, size, rng=None, share=slice(None)):
+def _crops(cache, items, size, rng=None, share=slice(None), min_scale=0.):
     "Crops of some photos and their classes: random places and flips, or the middle if there is no `rng`; only a `share` of them."
+    if rng and min_scale: size = rng.integers(int(min_scale*cache.size), cache.size+1)
     n, slack = len(items), cache.size - size
     ys, xs = rng.integers(0, slack+1, (2,n)) if rng else np.full((2,n), slack//2)
     flip = rng.random(n) < .5 if rng else np.zeros(n, bool)
@@ -160,14 +161,14 @@ class PhotoBatches(DataLoader):
                  train:bool=True, # Shuffled, random crops, flips? Otherwise in order, the middle
                  seed:int=0, # Order, crops and flips follow from it
                  device:torch.device|None=None, # Where Lab is computed
-                 share:tuple[int,int]=(0,1) # Process i of n takes its part of each batch
+                 share:tuple[int,int]=(0,1), # Process i of n takes its part of each batch
+                 min_scale:float=0. # Crops of random sides, from this share of a photo's to all of it, brought to `size`; 0: cut at `size`
                 ):
         if size > cache.size: raise ValueError(f'Crops of {size} px do not fit into photos of {cache.size} px.')
         super().__init__(range(len(cache)) if which is None else which, bs=bs, shuffle=train, drop_last=train, device=device)
-        self.cache, self.size, self.train, self.seed = cache, size, train, seed
+        self.cache, self.size, self.train, self.seed, self.min_scale = cache, size, train, seed, min_scale
         self.epoch = self.first = 0  # where to start: `first` batches of the epoch are skipped
-        self.share = slice(share[0], None, share[1])
-        self.seconds = 0.  # spent on reading and cropping
+        self.share, self.seconds = slice(share[0], None, share[1]), 0.  # seconds spent on reading and cropping
         if bs % share[1]: raise ValueError(f'A batch of {bs} photos cannot be divided among {share[1]} processes: take a multiple of {share[1]}.')
 
     def _rng(self, *key): return np.random.default_rng([self.seed, self.epoch, *key])
@@ -176,12 +177,15 @@ class PhotoBatches(DataLoader):
         for k, chunk in enumerate(_chunks(idxs, self.bs)):
             if k < self.first or self.drop_last and len(chunk) < self.bs: continue
             begun = time.perf_counter()
-            crops = _crops(self.cache, [self.dataset[i] for i in chunk], self.size, self._rng(k) if self.train else None, self.share)
+            rng = self._rng(k) if self.train else None
+            crops = _crops(self.cache, [self.dataset[i] for i in chunk], self.size, rng, self.share, self.min_scale)
             self.seconds += time.perf_counter() - begun
             yield crops
     def after_iter(self): self.epoch, self.first = self.epoch + 1, 0
     def after_batch(self, batch):
-        lab = rgb2lab(batch[0])
+        rgb = batch[0]
+        if rgb.shape[-1] != self.size: rgb = F.interpolate(rgb/255, (self.size, self.size), mode='bilinear', antialias=True)
+        lab = rgb2lab(rgb)
         return lab[:,:1]/100, norm_ab(lab[:,1:]), batch[1]
 
 # %% ../nbs/01_data.ipynb #f9b14f4b
@@ -196,7 +200,8 @@ def photo_dataloaders(train:PhotoCache, # Photos to learn from
                       size:int=224, # Side of the crops, in pixels
                       seed:int=0, # Order, crops and flips follow from it
                       device:str|torch.device|None=None, # Where the batches are made into Lab; None: the CPU
-                      share:tuple[int,int]=(0,1) # Process i of n takes its part of each training batch
+                      share:tuple[int,int]=(0,1), # Process i of n takes its part of each training batch
+                      min_scale:float=0. # Smallest side of a training crop, as a share of the photo's; 0: all have `size`
                      ) -> DataLoaders:
     "fastai `DataLoaders`: random crops and flips to train (section 3.4), central crops to validate."
     device = torch.device(device or 'cpu')
@@ -209,7 +214,7 @@ def photo_dataloaders(train:PhotoCache, # Photos to learn from
     n = len(train) if learn_from is None else len(learn_from)
     if n < bs: raise ValueError(f'{n} photos do not fill a batch of {bs}: take more photos or a smaller batch.')
     kw = dict(bs=bs, size=size, seed=seed, device=device)
-    return DataLoaders(PhotoBatches(train, learn_from, train=True, share=share, **kw),
+    return DataLoaders(PhotoBatches(train, learn_from, train=True, share=share, min_scale=min_scale, **kw),
                        PhotoBatches(valid, judge_by, train=False, **kw), device=device)
 
 # %% ../nbs/01_data.ipynb #7b614faa

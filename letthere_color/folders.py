@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['WRITABLE', 'READABLE', 'PIXELS_AT_ONCE', 'find_photos', 'result_path', 'plan_results', 'BatchedNetwork', 'Coloured',
-           'colorize_files']
+           'colorize_files', 'FileColorizer']
 
 # %% ../nbs/07b_folders.ipynb #8c799649
 import glob, os, threading
@@ -137,6 +137,7 @@ class Coloured:
 
 PIXELS_AT_ONCE = 64_000_000
 
+# %% ../nbs/07b_folders.ipynb #0c5738cc
 def colorize_files(colorizer:Colorizer, # The model and its settings
                    plan, # Pairs of photo and result, as from plan_results
                    overwrite:bool=False, # Replace results that exist? Otherwise they are skipped
@@ -162,3 +163,16 @@ def colorize_files(colorizer:Colorizer, # The model and its settings
         try:
             for f in as_completed([pool.submit(one, *o) for o in plan]): yield f.result()
         finally: pool.shutdown(cancel_futures=True)
+
+# %% ../nbs/07b_folders.ipynb #8fd14da4
+class FileColorizer:
+    "For `map_batches` of Ray Data: colours the files of a batch with columns `photo` and `result`; answers with these, `error` and `process`."
+    def __init__(self, 
+                 name_or_path=None, # As for Colorizer.from_pretrained, like the following
+                 **kw):
+        self.colorizer = Colorizer.from_pretrained(name_or_path, **kw)
+
+    def __call__(self, batch):
+        done = list(colorize_files(self.colorizer, [(Path(p), Path(r)) for p,r in zip(batch['photo'], batch['result'])]))
+        columns = zip(*((str(o.photo), str(o.result), o.error, os.getpid()) for o in done))
+        return dict(zip(('photo', 'result', 'error', 'process'), map(list, columns)))

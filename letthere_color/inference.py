@@ -4,19 +4,24 @@
 
 # %% auto #0
 __all__ = ['WORKING_SIZE', 'TILE', 'working_size', 'predict_chroma', 'edge_slope', 'enlarge_chroma', 'small_copy', 'look_around',
-           'paint', 'halo', 'tiled_chroma', 'Job', 'style_features', 'auto_device', 'Colorizer']
+           'paint', 'halo', 'tiled_chroma', 'Job', 'Styles', 'model_files', 'weights_mark', 'load_styles',
+           'style_features', 'auto_device', 'Colorizer']
 
 # %% ../nbs/07_inference.ipynb #5b5e3527
-import math
+import difflib, json, math
 from dataclasses import dataclass
 from functools import lru_cache
+from hashlib import sha256
 from pathlib import Path
 import torch, torch.nn.functional as F
 from PIL import Image
+from fastcore.basics import patch
+from safetensors import safe_open
 from torch import nn, Tensor
 from . import __version__
-from .core import denorm_ab
-from .colorization import Colorization, load_model, predict_ab
+from .core import PhotoError
+from .colorization import DEFAULT_MODEL, Colorization, load_model, predict_ab, shipped_models, _weights_folder
+from .fast import fast_model
 from .photo_files import MAX_PIXELS, Photo, read_photo, write_photo
 
 # %% ../nbs/07_inference.ipynb #31f07e40
@@ -41,7 +46,12 @@ def predict_chroma(model:Colorization, # In eval mode
     return F.interpolate(ab, L.shape[-2:], mode='bilinear')
 
 # %% ../nbs/07_inference.ipynb #6d80c0e0
-def _box(x, r): return F.avg_pool2d(x, 2*r+1, 1, r, count_include_pad=False)
+def _box(x, r): # mean of the neighbours in both directions; border pixels count for those beyond
+    for d in (-1, -2):
+        n = x.shape[d]
+        x = F.pad(x, (r, r, 0, 0) if d == -1 else (0, 0, r, r), mode='replicate')
+        x = sum(x.narrow(d, i, n) for i in range(2*r + 1))/(2*r + 1)
+    return x
 
 def edge_slope(ab:Tensor, # `(1,2,h,w)`, CIE units
                copy:Tensor, # Lightness that belongs to it, `(1,1,h,w)` in [0,1]
@@ -53,13 +63,16 @@ def edge_slope(ab:Tensor, # `(1,2,h,w)`, CIE units
     return _box((_box(copy*ab, r) - L*mean)/(_box(copy*copy, r) - L*L + eps), r)
 
 # %% ../nbs/07_inference.ipynb #ccb3b633
-def _enlarged(x, size, y0, y1): # rows y0..y1 of x (1,C,h,w) at `size` (H,W) -> (1,C,n,W)
-    "A strip of what `F.interpolate(x, size, mode='bilinear')` gives."
+def _enlarged(x, size): # (1,C,h,w), (H,W) -> function of rows y0, y1 -> (1,C,n,W)
+    "`F.interpolate(x, size, mode='bilinear')`, strip by strip."
     h = x.shape[2]
-    y = ((torch.arange(y0, y1) + .5)*(h/size[0]) - .5).clamp(0, h-1)
-    low = y.long()
-    lines = x[:,:,low].lerp(x[:,:,(low+1).clamp(max=h-1)], (y - low)[:,None])
-    return F.interpolate(lines, (y1-y0, size[1]), mode='bilinear')
+    wide = F.interpolate(x, (h, size[1]), mode='bilinear')
+    def strip(y0, y1):
+        y = ((torch.arange(y0, y1) + .5)*(h/size[0]) - .5).clamp(0, h-1)
+        low = y.long()
+        above, below = wide.index_select(2, low), wide.index_select(2, (low+1).clamp(max=h-1))
+        return above.add_(below.sub_(above).mul_((y - low)[:,None]))
+    return strip
 
 def enlarge_chroma(ab:Tensor, # `(1,2,h,w)`, CIE units
                    copy:Tensor, # Lightness that belongs to it, `(1,1,h,w)` in [0,1]
@@ -67,10 +80,10 @@ def enlarge_chroma(ab:Tensor, # `(1,2,h,w)`, CIE units
                    guided:bool=True # Let the photo's lightness draw the edges? False: bilinear, as in the paper
                   ): # Function `(y0, y1, L)` -> a, b of these rows `(1,2,n,W)`, for `Photo.coloured`
     "Chroma at full size, strip by strip (section 3.2.5)."
-    if not guided: return lambda y0, y1, L: _enlarged(ab, size, y0, y1)
-    small = torch.cat([ab, copy, edge_slope(ab, copy)], 1)
+    rows = _enlarged(torch.cat([ab, copy, edge_slope(ab, copy)], 1) if guided else ab, size)
+    if not guided: return lambda y0, y1, L: rows(y0, y1)
     def chroma(y0, y1, L):
-        ab, soft, slope = _enlarged(small, size, y0, y1).split((2, 1, 2), 1)
+        ab, soft, slope = rows(y0, y1).split((2, 1, 2), 1)
         return ab.addcmul_(slope, L/100 - soft)
     return chroma
 
@@ -108,10 +121,10 @@ def paint(model:Colorization, # In eval mode
     "Chroma at the size of `L`. Raises RuntimeError if the model gives no numbers."
     h, w = L.shape[-2:]
     around = None if around is None else around.expand(len(L), -1)
-    low = model.low_level(_pad(L).to(next(model.parameters())))
-    ab = model.colorization(model.fusion(model.mid_level(low), around)).float().cpu()
+    x = model.space.grey(_pad(L)).to(next(model.parameters()))
+    ab = model.space.decode(x, model(x, around)[0])[:,1:].cpu()
     if not ab.isfinite().all(): raise RuntimeError('The model gave no colours (not a number): its weights are damaged.')
-    return denorm_ab(F.interpolate(ab, scale_factor=2, mode='bilinear'))[..., :h, :w]
+    return ab[..., :h, :w]
 
 # %% ../nbs/07_inference.ipynb #340aacc3
 def halo(model:Colorization) -> int: # Pixels, a multiple of 8
@@ -157,11 +170,53 @@ class Job:
     @property
     def notes(self): return self.photo.notes # What could not be kept, and why: for the user, after finish
 
+# %% ../nbs/07_inference.ipynb #9ce709ac
+@dataclass
+class Styles:
+    "Presets of a model: for each class of scene, what its photos have in common."
+    names:list[str] # Classes
+    features:Tensor # Mean global features `(n,256)`
+    chroma:Tensor # Mean a, b of the photos `(n,2)`, CIE units
+
+    def __getitem__(self, name:str) -> Tensor:
+        "The style of class `name`, `(256,)`. Raises ValueError, naming the classes that look alike."
+        if name in self.names: return self.features[self.names.index(name)]
+        near = difflib.get_close_matches(name, self.names) + [o for o in self.names if len(name) > 2 and name in o]
+        hint = f' Did you mean {" or ".join(dict.fromkeys(near))}?' if near else ''
+        raise ValueError(f'There is no style class:{name}.{hint} `letthere styles` lists all.')
+
+# %% ../nbs/07_inference.ipynb #2809ab02
+def model_files(name_or_path:str|Path|None=None # As for load_model
+               ) -> Path: # The folder, which need not exist
+    "Where the weights of a model lie, and its presets."
+    name = str(name_or_path or DEFAULT_MODEL)
+    path = _weights_folder()/name if name in shipped_models() else Path(name)
+    return path/'model' if (path/'model/config.json').exists() else path  # the folder of a training run
+
+def weights_mark(folder:Path) -> str:
+    "What tells the weights in `folder` from others."
+    return sha256((folder/'model.safetensors').read_bytes()).hexdigest()
+
+def load_styles(name_or_path:str|Path|None=None # A shipped model or a folder; None: the default
+               ) -> Styles:
+    "The presets of a model. Raises FileNotFoundError if it has none, ValueError if they belong to other weights."
+    name, folder = str(name_or_path or DEFAULT_MODEL), model_files(name_or_path)
+    make = f'make them with `letthere styles --make PHOTOS --model {name}`'
+    if not (folder/'model.safetensors').exists(): raise FileNotFoundError(
+        f'No model {name!r} here, so no styles: choose one of {", ".join(shipped_models())}, or a folder with config.json and model.safetensors.')
+    if not (folder/'styles.safetensors').exists(): raise FileNotFoundError(f'The model {name!r} has no styles: {make}.')
+    with safe_open(folder/'styles.safetensors', 'pt') as f:
+        about = f.metadata()
+        if about['weights'] != weights_mark(folder): raise ValueError(f'{folder/"styles.safetensors"} belongs to other weights: {make}.')
+        return Styles(json.loads(about['names']), f.get_tensor('features').float(), f.get_tensor('chroma').float())
+
 # %% ../nbs/07_inference.ipynb #5b82166f
 def style_features(model, style) -> Tensor|None:
     "Global features of the photo `style`, or the features themselves, `(1,256)`. Raises ValueError."
     if style is None: return None
+    if str(style).startswith('class:'): raise ValueError(f'{style} needs to know whose: Colorizer.from_pretrained(model, style={str(style)!r}).')
     if not model.config.use_global: raise ValueError('This model has no global features: style has no effect on it.')
+    if isinstance(style, (str, Path)) and not Path(style).exists(): raise PhotoError(f'{style}: no such file; a kind of scene is written class:{style}')
     if not isinstance(style, Tensor): return look_around(model, small_copy(read_photo(style), (model.config.global_size,)*2))
     n, like = model.global_features.nf, next(model.parameters())
     if style.numel() != n or not style.isfinite().all():
@@ -180,86 +235,109 @@ class Colorizer:
                  size:int|str=WORKING_SIZE, # Working size in pixels, or `full`: the network sees the photo at full size, in tiles
                  saturation:float=1., # Scales chroma: 0 is grey, 1 what the model says
                  style=None, # Another photo, whose global features replace the photo's own; or such features, a tensor
+                 style_strength:float=1., # 0: the photo's own colours, 1: those of the style, 1.5: beyond it
                  guided:bool=True # Let the photo's lightness draw the edges of colours? False: bilinear, as in the paper
                 ):
         "Raises ValueError for values that make no sense, `PhotoError` if `style` can't be read."
         if size != 'full' and not (isinstance(size, int) and size >= 8): raise ValueError(f'size is {size!r}: give 8 or more pixels, or "full".')
         if not 0 <= saturation < math.inf: raise ValueError(f'saturation is {saturation}: give 0 (grey) or more.')
+        if not 0 <= style_strength < math.inf: raise ValueError(f'style_strength is {style_strength}: give 0 (none), 1 (all) or more.')
         self.model, self.size, self.saturation, self.guided = model, size, saturation, guided
-        self.style = style_features(model, style)
+        self.style, self.style_strength = style_features(model, style), style_strength
 
-    @classmethod
-    def from_pretrained(cls, 
-                        name_or_path:str|Path|None=None, # A shipped model, a folder, or a hub id `owner/name`; None: the default
-                        device:str|torch.device|None=None, # `auto`, `cpu`, `cuda` or `mps`; None: the CPU
-                        size:int|str=WORKING_SIZE, # Working size in pixels, or `full`
-                        dtype:torch.dtype=torch.float32, # Of the network: bfloat16 is faster on some devices
-                        **kw # `saturation`, `style`, `guided`
-                       ):
-        "Load a model. Raises FileNotFoundError with the names that exist, or ValueError for the device."
-        model = load_model(name_or_path, auto_device() if device == 'auto' else device)
-        return cls(model.to(dtype), size, **kw)
+# %% ../nbs/07_inference.ipynb #88257142
+@patch(cls_method=True)
+def from_pretrained(cls:Colorizer, 
+                    name_or_path:str|Path|None=None, # A shipped model, a folder, or a hub id `owner/name`; None: the default
+                    device:str|torch.device|None=None, # `auto`, `cpu`, `cuda` or `mps`; None: the CPU
+                    size:int|str=WORKING_SIZE, # Working size in pixels, or `full`
+                    dtype:torch.dtype=torch.float32, # Of the network: bfloat16 is faster on some devices
+                    fast:bool=True, # On a processor, take `fast_model`: the same colours in less time
+                    style=None, # A photo, its features, or a preset: `class:sunset`
+                    **kw # `saturation`, `style_strength`, `guided`
+                   ):
+    "Load a model. Raises FileNotFoundError with the names that exist, or ValueError for the device or an unknown preset."
+    model = load_model(name_or_path, auto_device() if device == 'auto' else device)
+    model = model.to(dtype)
+    if str(style).startswith('class:'): style = load_styles(name_or_path)[str(style).removeprefix('class:')]
+    return cls(fast_model(model) if fast else model, size, style=style, **kw)
 
-    def prepare(self, 
-                photo, # A path, the bytes of a file, a PIL image or an array
-                max_pixels:int=MAX_PIXELS # Larger photos are refused
-               ) -> Job:
-        "First stage: read a photo, and shrink it for the network. Raises `PhotoError` if it can't be read."
-        p = photo if isinstance(photo, Photo) else read_photo(photo, max_pixels)
-        w, h = p.size
-        full = self.size == 'full'
-        size = (self.model.config.global_size,)*2 if full else working_size(h, w, self.size)
-        return Job(photo, p, small_copy(p, size, full), max_pixels)
+# %% ../nbs/07_inference.ipynb #1de27bc8
+@patch
+def prepare(self:Colorizer, 
+            photo, # A path, the bytes of a file, a PIL image or an array
+            max_pixels:int=MAX_PIXELS # Larger photos are refused
+           ) -> Job:
+    "First stage: read a photo, and shrink it for the network. Raises `PhotoError` if it can't be read."
+    p = photo if isinstance(photo, Photo) else read_photo(photo, max_pixels)
+    w, h = p.size
+    full = self.size == 'full'
+    size = (self.model.config.global_size,)*2 if full else working_size(h, w, self.size)
+    return Job(photo, p, small_copy(p, size, full), max_pixels)
 
-    def predict(self, 
-                copies:Tensor # Of one shape, `(B,1,h,w)`
-               ) -> Tensor: # For each photo what finish wants: `(B,2,h,w)`, or global features `(B,256)` if `size` is full
-        "Second stage: the network. Raises RuntimeError if the model gives no numbers."
-        around = look_around(self.model, copies) if self.style is None else self.style.expand(len(copies), -1)
-        if self.size != 'full': return paint(self.model, copies, around)
-        return copies.new_zeros(len(copies), 0) if around is None else around
+@patch
+def mood(self:Colorizer, copies): # (B,1,h,w) -> (B,256)
+    "Global features to paint with: the photo's own, the style's, or a mixture."
+    if self.style is not None and self.style_strength == 1: return self.style.expand(len(copies), -1)
+    own = look_around(self.model, copies)
+    return own if self.style is None else own.lerp(self.style, self.style_strength).clamp(min=0)  # never negative, as after the ReLU
 
-    def chroma(self, 
-               job:Job, # From prepare
-               answer:Tensor # From predict, of this photo, `(1,...)`
-              ): # Function `(y0, y1, L)` -> a, b of these rows `(1,2,n,W)`
-        "Colours of the full-size photo, strip by strip."
-        w, h = job.photo.size
-        if self.size == 'full': rows = tiled_chroma(self.model, job.photo, answer if answer.numel() else None)
-        else: rows = enlarge_chroma(answer, job.copy, (h, w), self.guided)
-        return lambda y0, y1, L: rows(y0, y1, L)*self.saturation
+@patch
+def predict(self:Colorizer, 
+            copies:Tensor # Of one shape, `(B,1,h,w)`
+           ) -> Tensor: # For each photo what finish wants: `(B,2,h,w)`, or global features `(B,256)` if `size` is full
+    "Second stage: the network. Raises RuntimeError if the model gives no numbers."
+    around = self.mood(copies)
+    if self.size != 'full': return paint(self.model, copies, around)
+    return copies.new_zeros(len(copies), 0) if around is None else around
 
-    def finish(self, 
-               job:Job, # From prepare
-               answer:Tensor, # From predict, of this photo, `(1,...)`
-               path:str|Path, # The file to write; its extension is the format
-               label:bool=True, # Say in the file that a model made the colours, and which?
-               **kw # For write_photo: `overwrite`, `strip`, `quality`
-              ) -> Path: # The file written
-        "Third stage: colour the photo at full size and write it, with further pages where there are some. Raises `PhotoError`."
-        def pages():
-            yield job.photo, self.chroma(job, answer)
-            for i in range(1, job.photo.n_pages):
-                next_page = self.prepare(read_photo(job.source, job.max_pixels, page=i))
-                yield next_page.photo, self.chroma(next_page, self.predict(next_page.copy))
-        name = f'letthere_color {self.model.config.name}'.strip()
-        return write_photo(pages(), path, label=(name, __version__) if label else None, **kw)
+# %% ../nbs/07_inference.ipynb #39f49236
+@patch
+def chroma(self:Colorizer, 
+           job:Job, # From prepare
+           answer:Tensor # From predict, of this photo, `(1,...)`
+          ): # Function `(y0, y1, L)` -> a, b of these rows `(1,2,n,W)`
+    "Colours of the full-size photo, strip by strip."
+    w, h = job.photo.size
+    if self.size == 'full': rows = tiled_chroma(self.model, job.photo, answer if answer.numel() else None)
+    else: rows = enlarge_chroma(answer, job.copy, (h, w), self.guided)
+    return lambda y0, y1, L: rows(y0, y1, L)*self.saturation
 
-    def colorize_file(self, 
-                      photo, # A path or the bytes of a file
-                      path:str|Path, # The file to write; its extension is the format
-                      max_pixels:int=MAX_PIXELS, # Larger photos are refused
-                      **kw # For finish: `label`, `overwrite`, `strip`, `quality`
-                     ) -> list[str]: # What could not be kept, and why
-        "From file to file, at full depth, with all pages and all that the file says. Raises `PhotoError`."
-        job = self.prepare(photo, max_pixels)
-        self.finish(job, self.predict(job.copy), path, **kw)
-        return job.notes
+@patch
+def __call__(self:Colorizer, 
+             photo # A path, the bytes of a file, a PIL image or an array
+            ) -> Image.Image: # RGB, or RGBA where the photo is transparent, 8 bit; same size, same lightness
+    "Colour a photo; colours that it has are ignored. Raises `PhotoError` if it can't be read."
+    job = self.prepare(photo)
+    im = job.photo.image(self.chroma(job, self.predict(job.copy)))
+    return im.convert('RGB') if im.mode == 'RGBA' and im.getextrema()[3] == (255, 255) else im
 
-    def __call__(self, 
-                 photo # A path, the bytes of a file, a PIL image or an array
-                ) -> Image.Image: # RGB, or RGBA where the photo is transparent, 8 bit; same size, same lightness
-        "Colour a photo; colours that it has are ignored. Raises `PhotoError` if it can't be read."
-        job = self.prepare(photo)
-        im = job.photo.image(self.chroma(job, self.predict(job.copy)))
-        return im.convert('RGB') if im.mode == 'RGBA' and im.getextrema()[3] == (255, 255) else im
+# %% ../nbs/07_inference.ipynb #e1c67217
+@patch
+def finish(self:Colorizer, 
+           job:Job, # From prepare
+           answer:Tensor, # From predict, of this photo, `(1,...)`
+           path:str|Path, # The file to write; its extension is the format
+           label:bool=True, # Say in the file that a model made the colours, and which?
+           **kw # For write_photo: `overwrite`, `strip`, `quality`
+          ) -> Path: # The file written
+    "Third stage: colour the photo at full size and write it, with further pages where there are some. Raises `PhotoError`."
+    def pages():
+        yield job.photo, self.chroma(job, answer)
+        for i in range(1, job.photo.n_pages):
+            next_page = self.prepare(read_photo(job.source, job.max_pixels, page=i))
+            yield next_page.photo, self.chroma(next_page, self.predict(next_page.copy))
+    name = f'letthere_color {self.model.config.name}'.strip()
+    return write_photo(pages(), path, label=(name, __version__) if label else None, **kw)
+
+@patch
+def colorize_file(self:Colorizer, 
+                  photo, # A path or the bytes of a file
+                  path:str|Path, # The file to write; its extension is the format
+                  max_pixels:int=MAX_PIXELS, # Larger photos are refused
+                  **kw # For finish: `label`, `overwrite`, `strip`, `quality`
+                 ) -> list[str]: # What could not be kept, and why
+    "From file to file, at full depth, with all pages and all that the file says. Raises `PhotoError`."
+    job = self.prepare(photo, max_pixels)
+    self.finish(job, self.predict(job.copy), path, **kw)
+    return job.notes

@@ -89,7 +89,7 @@ def _bytes(x):
     "The value of a TIFF tag as bytes, whichever type the file gave it."
     if isinstance(x, str): return x.encode('latin1', 'replace')
     if isinstance(x, tuple): return b''.join(int(v).to_bytes(4 if max(x) > 255 else 1, 'little') for v in x)
-    return bytes(x or b'')
+    return x if isinstance(x, bytes) else b''
 
 def _dpi(xy, scale=1):
     "Two sensible numbers, or None."
@@ -99,15 +99,16 @@ def _dpi(xy, scale=1):
 
 def _png_resources(text):
     for name in ('iptc', '8bim'):
-        with_size = text.get(_RAW + name, '').split()[2:]
-        try: data = bytes.fromhex(''.join(with_size))
+        _, _, digits = text.get(_RAW + name, '').strip().partition('\n')  # a name, the size, and hexadecimal digits
+        try: data = bytes.fromhex(''.join(digits.split()[1:]))
         except ValueError: continue
         if data[:4] == b'8BIM': return _read_resources(data)
         if data: return {_IPTC: data}
     return {}
 
 # %% ../nbs/06a_metadata.ipynb #2b5c65c5
-def exif_metadata(get_exif # Function that gives `Image.Exif`
+def exif_metadata(get_exif, # Function that gives `Image.Exif`
+                  iptc:bytes=b'' # Of a TIFF file: Pillow reads but a part of it
                  ) -> Metadata:
     "The notes in EXIF, or in a directory of a TIFF file, which also has XMP, IPTC and the profile."
     m, exif = Metadata(), Image.Exif()
@@ -117,7 +118,7 @@ def exif_metadata(get_exif # Function that gives `Image.Exif`
         except Exception: heard.append('unreadable')
         m.exif, m.xmp, m.icc = _descriptive(exif, m.notes), _bytes(exif.get(700)), _bytes(exif.get(34675))
         m.resources, m.orientation = _read_resources(_bytes(exif.get(34377))), exif.get(274, 1)
-        if iptc := _bytes(exif.get(33723)): m.resources[_IPTC] = iptc
+        if iptc := iptc or _bytes(exif.get(33723)): m.resources[_IPTC] = iptc
         m.dpi = _dpi([exif.get(tag) for tag in (282, 283)], 2.54 if exif.get(296) == 3 else 1)
     if heard and not m.notes: m.notes.append('EXIF is damaged: what could not be read was left out')
     return m

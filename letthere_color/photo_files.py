@@ -14,8 +14,9 @@ from pathlib import Path
 import imagecodecs, numpy as np, tifffile, torch
 from PIL import Image, ImageCms, ImageFile
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
+from fastcore.basics import patch
 from torch import Tensor
-from .core import (PhotoError, fit_gamut, lab2rgb, rgb2l, _check_array, _check_target, _flatten, _open_file, _open_lock, _save_args,
+from .core import (PhotoError, lab2rgb_fitted, rgb2l, _check_array, _check_target, _flatten, _open_file, _open_lock, _save_args,
                                  _to_uint, _write)
 from .metadata import Metadata, exif_metadata, for_result, read_metadata, save_options, srgb_profile, tiff_tags
 
@@ -91,47 +92,56 @@ class Photo:
     @property
     def notes(self): return self.metadata.notes # What could not be kept, and why
 
-    def strips(self):
-        "First and last row of each strip."
-        w, h = self.size
-        n = max(1, STRIP//w)
-        return [(y, min(h, y+n)) for y in range(0, h, n)]
-
-    def rows(self, y0, y1):
-        "Rows as they are in the file, `(n,W,C)`."
-        if isinstance(self.pixels, np.ndarray): return np.ascontiguousarray(self.pixels[y0:y1])
-        return np.array(self.pixels.crop((0, y0, self.size[0], y1))).reshape(y1-y0, self.size[0], -1)
-
     @cached_property
     def _table(self): return _lightness(np.arange(1<<self.bits, dtype=f'uint{self.bits}')[None,:,None], self.icc)[0]
 
-    def lightness(self, y0:int, y1:int # First row, and the one after the last
-                 ) -> Tensor: # L in [0,100], `(1,1,n,W)`
-        "Lightness of a strip."
-        x = self.rows(y0, y1)[..., :len(self.mode.removesuffix('A'))]
-        L = self._table[x[..., 0]] if x.shape[-1] == 1 else _lightness(x, self.icc)
-        return torch.from_numpy(L)[None,None]
+# %% ../nbs/06b_photo_files.ipynb #4e36691b
+@patch
+def strips(self:Photo):
+    "First and last row of each strip."
+    w, h = self.size
+    n = max(1, STRIP//w)
+    return [(y, min(h, y+n)) for y in range(0, h, n)]
 
-    def coloured(self, chroma, # Function `(y0, y1, L)` -> a, b of these rows `(1,2,n,W)`, CIE units
-                 bits:int=8 # 8 or 16
-                ): # Yields arrays `(n,W,3)`, or `(n,W,4)` with the photo's alpha; uint8 or uint16
-        "The photo in colour, strip by strip: its own lightness, and less chroma where sRGB can't hold it."
-        for y0, y1 in self.strips():
-            L = self.lightness(y0, y1)
-            lab = fit_gamut(torch.cat([L, chroma(y0, y1, L)], 1))[0]
-            if bits == 8: rgb = lab2rgb(lab, torch.uint8).permute(1,2,0).numpy()
-            else: rgb = (lab2rgb(lab).permute(1,2,0).numpy()*65535 + .5).astype(np.uint16)
-            if self.mode.endswith('A'): rgb = np.concatenate([rgb, _to_uint(self.rows(y0, y1)[..., -1:], bits)], -1)
-            yield np.ascontiguousarray(rgb)
+@patch
+def rows(self:Photo, y0, y1):
+    "Rows as they are in the file, `(n,W,C)`."
+    if isinstance(self.pixels, np.ndarray): return np.ascontiguousarray(self.pixels[y0:y1])
+    return np.array(self.pixels.crop((0, y0, self.size[0], y1))).reshape(y1-y0, self.size[0], -1)
 
-    def image(self, chroma # As for `coloured`
-             ) -> Image.Image: # RGB or RGBA, 8 bit
-        "The photo in colour, as one image."
-        im, y = Image.new('RGBA' if self.mode.endswith('A') else 'RGB', self.size), 0
-        for x in self.coloured(chroma):
-            im.paste(Image.fromarray(x), (0, y))
-            y += len(x)
-        return im
+@patch
+def lightness(self:Photo, y0:int, y1:int # First row, and the one after the last
+             ) -> Tensor: # L in [0,100], `(1,1,n,W)`
+    "Lightness of a strip."
+    x = self.rows(y0, y1)[..., :len(self.mode.removesuffix('A'))]
+    L = self._table[x[..., 0]] if x.shape[-1] == 1 else _lightness(x, self.icc)
+    return torch.from_numpy(L)[None,None]
+
+# %% ../nbs/06b_photo_files.ipynb #bc5bfbb1
+@patch
+def coloured(self:Photo, 
+             chroma, # Function `(y0, y1, L)` -> a, b of these rows `(1,2,n,W)`, CIE units
+             bits:int=8 # 8 or 16
+            ): # Yields arrays `(n,W,3)`, or `(n,W,4)` with the photo's alpha; uint8 or uint16
+    "The photo in colour, strip by strip: its own lightness, and less chroma where sRGB can't hold it."
+    for y0, y1 in self.strips():
+        L = self.lightness(y0, y1)
+        lab = torch.cat([L, chroma(y0, y1, L)], 1)[0]
+        rgb = lab2rgb_fitted(lab, torch.uint8).numpy() if bits == 8 else lab2rgb_fitted(lab).mul_(65535).add_(.5).numpy()
+        planes = [*rgb, _to_uint(self.rows(y0, y1)[..., -1], bits)] if self.mode.endswith('A') else rgb
+        out = np.empty((*L.shape[-2:], len(planes)), f'uint{bits}')
+        for i, plane in enumerate(planes): out[..., i] = plane
+        yield out
+
+@patch
+def image(self:Photo, chroma # As for `coloured`
+         ) -> Image.Image: # RGB or RGBA, 8 bit
+    "The photo in colour, as one image."
+    im, y = Image.new('RGBA' if self.mode.endswith('A') else 'RGB', self.size), 0
+    for x in self.coloured(chroma):
+        im.paste(Image.fromarray(x), (0, y))
+        y += len(x)
+    return im
 
 # %% ../nbs/06b_photo_files.ipynb #f2550823
 MAX_PIXELS = 250_000_000
@@ -257,7 +267,9 @@ def _read_tiff(f, name, limit, page):
             exif = Image.Exif()
             exif.endian, exif.bigtiff = t.byteorder, t.is_bigtiff
             def load(): exif.load_from_fp(f, p.offset); return exif
-            photo = _photo(*_tiff_pixels(p, name, t.filehandle.size), name, 'TIFF', exif_metadata(load))
+            iptc = p.tags.get(33723)
+            iptc = iptc and (f.seek(iptc.valueoffset), f.read(iptc.valuebytecount))[1]
+            photo = _photo(*_tiff_pixels(p, name, t.filehandle.size), name, 'TIFF', exif_metadata(load, iptc))
     photo.n_pages = len(pages)
     return photo
 

@@ -122,8 +122,47 @@ def test_train_resume_and_use(tmp_path):
     fails(tmp_path, 'train', 'photos/a', '-o', 'run', says=['other photos'])
     r = letthere(tmp_path, 'colorize', 'photos/a/0.png', '-o', 'out.png', '--model', 'run')
     assert r.returncode == 0 and Image.open(tmp_path/'out.png').size == (128,128), r.stderr
+    assert letthere(tmp_path, 'colorize', 'photos/a/0.png', '-o', 'styled.png', '--model', 'run', '--style', 'class:b').returncode == 0
 
 def test_info(tmp_path):
     assert letthere(tmp_path, '--version').stdout.startswith('letthere_color ')
     r = letthere(tmp_path, 'info')
     assert r.returncode == 0 and 'small (default)' in r.stdout, r.stderr
+
+def test_benchmark(tmp_path):
+    r = letthere(tmp_path, 'benchmark', '--model', 'tiny', '--sizes', '64,224')
+    assert r.returncode == 0, r.stderr
+    head, *rows = [o.split() for o in r.stdout.splitlines()[1:]]
+    assert [o[0] for o in rows] == ['64', '224'] and rows[1][1:3] == ['0.399', '0.080']
+    for *_, plain, fast, ratio in rows: assert abs(float(plain)/float(ratio) - float(fast)) < .002 + .02*float(fast)
+    fails(tmp_path, 'benchmark', '--sizes', '224,big', says=["'big'", '--sizes'])
+    fails(tmp_path, 'benchmark', '--device', 'abacus', says=['abacus'])
+
+def test_export(tmp_path):
+    for o in ('onnx', 'onnxscript'): pytest.importorskip(o)
+    ort = pytest.importorskip('onnxruntime')
+    r = letthere(tmp_path, 'export', '--model', 'tiny', '-o', 'tiny.onnx')
+    assert r.returncode == 0 and r.stdout.startswith('tiny.onnx: ') and os.listdir(tmp_path) == ['tiny.onnx'], r.stderr
+    fails(tmp_path, 'export', '--model', 'tiny', '-o', 'tiny.onnx', says=['tiny.onnx', 'exists already', '--overwrite'])
+    fails(tmp_path, 'export', '-o', 'tiny.pt', says=['tiny.pt', '.onnx'])
+    fails(tmp_path, 'export', '-o', 'nowhere/tiny.onnx', says=['nowhere', 'create it'])
+    import torch
+    from letthere_color.colorization import load_model
+    model, session = load_model('tiny'), ort.InferenceSession(tmp_path/'tiny.onnx', providers=['CPUExecutionProvider'])
+    named = {o.name: o.shape for o in session.get_inputs()}
+    nf = model.global_features.nf
+    assert named == {'L': ['batch', 1, 'height', 'width'], 'style': ['batch', nf], 'style_weight': ['batch', 1]}
+    assert [o.name for o in session.get_outputs()] == ['ab', 'scores', 'global_features']
+    for b, h, w in [(1, 224, 224), (1, 112, 112), (2, 96, 320), (1, 8, 8)]:
+        L, style, weight = torch.rand(b, 1, h, w), torch.rand(b, nf), torch.tensor([[0.], [1.]][:b])
+        with torch.no_grad():
+            own, hidden = model.encode_global(L)
+            right = model(L, own.lerp(style, weight))[0], model.classifier(hidden), own
+        for a, o in zip(session.run(None, dict(L=L.numpy(), style=style.numpy(), style_weight=weight.numpy())), right):
+            assert a.shape == tuple(o.shape) and np.abs(a - o.numpy()).max() <= 1e-4*max(1, o.abs().max().item())
+
+def test_export_without_onnx(tmp_path):
+    code = 'import sys; sys.modules["onnxscript"] = None; ' + CODE
+    r = subprocess.run([sys.executable, '-c', code, 'export', '--model', 'tiny'], cwd=tmp_path, capture_output=True, text=True)
+    assert r.returncode == 1 and r.stderr.count('\n') == 1 and 'pip install "letthere_color[onnx]"' in r.stderr, r.stderr
+    assert not os.listdir(tmp_path)

@@ -3,7 +3,7 @@ import io, json, random, shutil, signal, subprocess, warnings, zlib
 from contextlib import contextmanager
 
 import imagecodecs, numpy as np, pytest, tifffile, torch
-from PIL import ExifTags, Image, ImageCms
+from PIL import ExifTags, Image, ImageCms, PngImagePlugin
 from letthere_color.colorization import DEFAULT_MODEL, Colorization, ModelConfig, load_model, predict_ab
 from letthere_color.core import PhotoError, photo2tensor, rgb2l, rgb2lab, sample_photos
 from letthere_color.inference import Colorizer, halo
@@ -212,6 +212,29 @@ def test_exiftool_agrees(tmp_path, archive_jpg, colorizer, ext):
     assert {k: after.get(k) for k in wanted} == wanted
     assert after['XMP-iptcExt:DigitalSourceType'] == SOURCE_TYPE and after['ICC_Profile:ProfileDescription'].startswith('sRGB')
     assert 'IFD1:ThumbnailImage' not in after and not [k for k in after if 'Warning' in k or 'Error' in k], after
+
+@exiftool
+@pytest.mark.parametrize('ext', ['jpg', 'tif', 'png'])
+def test_notes_that_exiftool_wrote(tmp_path, rgb, colorizer, ext):
+    source, out = tmp_path/f'in.{ext}', tmp_path/f'out.{ext}'
+    rgb.convert('L').save(source)
+    said = {'GPS:GPSLatitude': 48.5, 'ExifIFD:DateTimeOriginal': '1936:03:01 10:00:00', 'IFD0:Artist': 'D. Lange', 'XMP-dc:Title': 'Dust',
+            'IPTC:City': 'Nipomo', 'IPTC:Keywords': 'depression'}
+    subprocess.run(['exiftool', '-q', '-m', '-overwrite_original', *(f'-{k}={v}' for k,v in said.items()), '-GPSLatitudeRef=N', source], check=True)
+    assert colorizer.colorize_file(source, out) == []
+    after = json.loads(subprocess.run(['exiftool', '-j', '-G1', '-n', out], capture_output=True, text=True, check=True).stdout)[0]
+    assert {k: after.get(k) for k in said} == said
+
+@pytest.mark.parametrize('order', '<>')
+def test_iptc_of_any_origin(tmp_path, rgb, order):
+    tifffile.imwrite(tmp_path/'a.tif', np.asarray(rgb.convert('L')), byteorder=order,  # a number of 32 bits is how most programs write it
+                     extratags=[(33723, 4, len(IPTC)//4, np.frombuffer(IPTC[:len(IPTC)//4*4], f'{order}u4').tolist(), True)])
+    assert read_photo(tmp_path/'a.tif').metadata.resources[0x0404] == IPTC[:len(IPTC)//4*4]
+    for name in ('iptc', 'IPTC profile'):
+        text = PngImagePlugin.PngInfo()
+        text.add_text('Raw profile type iptc', f'\n{name}\n{len(IPTC):>8}\n{IPTC.hex()}\n', zip=True)
+        rgb.save(tmp_path/'a.png', pnginfo=text)
+        assert read_photo(tmp_path/'a.png').metadata.resources[0x0404] == IPTC
 
 def test_strip_and_no_label(tmp_path, archive_jpg, colorizer):
     for ext in ('jpg', 'tif', 'png', 'webp'):

@@ -67,4 +67,6 @@ def test_two_processes_match_one(tmp_path, undisturbed):
                        env={**os.environ, 'CUDA_VISIBLE_DEVICES': ''})
     assert r.returncode == 0, r.stderr
     assert 'process 2 of 2' in r.stdout, r.stdout
-    assert same(weights(tmp_path/'run'), weights(undisturbed), atol=1e-3)
+    assert same(weights(tmp_path/'run'), weights(undisturbed), atol=1e-2)  # AdamW enlarges rounding; gradients that are not averaged end 0.03 apart
+    first = [(o/'history.csv').read_text().splitlines()[1] for o in (tmp_path/'run', undisturbed)]
+    assert first[0] == first[1]

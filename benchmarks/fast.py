@@ -1,0 +1,67 @@
+"""The fast path beside the plain network: each trick at 224 pixels, then the table of section 4.9 (notebook 06c).
+
+    python benchmarks/fast.py [--models tiny small] [--sizes 224 512 1024 2048] [--repeats 30] [--json nbs/results/fast.json]
+
+All variants run in turn in one process; a time is that of the fastest run. With --json, models that the file has and that are not named are kept."""
+import argparse, copy, json, os, platform, subprocess, tempfile
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+import torch
+from letthere_color.colorization import load_model, shipped_models
+from letthere_color.core import photo2tensor, rgb2l, sample_photos
+from letthere_color.fast import (OnnxColorization, benchmark_table, colour_difference, export_onnx, fast_model, fold_norm, halve_tail,
+                                 lean_model, split_fusion)
+
+def cpu():
+    try: name = next(l.split(':')[1].strip() for l in open('/proc/cpuinfo') if l.startswith('model name'))
+    except (OSError, StopIteration): name = platform.processor() or platform.machine()
+    has = torch.cpu.get_capabilities()
+    kind = next((k for k in ('amx_bf16', 'avx512_bf16', 'avx512_f', 'avx2') if has.get(k)), '')
+    return f'{name} ({kind}), {len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()} cores'
+
+def commit(): return subprocess.run(['git', 'rev-parse', '--short', 'HEAD'], capture_output=True, text=True, cwd=Path(__file__).parent).stdout.strip()
+
+def in_onnx(model):
+    with tempfile.TemporaryDirectory() as d: return OnnxColorization(export_onnx(model, Path(d)/'model.onnx'))
+
+def tricks(model):
+    "The variants of notebook 06c: three tricks, each added to those before, and the engines"
+    folded = fold_norm(model)
+    split = split_fusion(copy.deepcopy(folded))
+    return {'plain': model, 'batch norm folded': folded, '... and fusion as a bias': split,
+            '... and last layers at half size': halve_tail(copy.deepcopy(split)), '... and `channels_last`: `lean_model`': lean_model(model), 
+            '`lean_model` as ONNX file, in onnxruntime': in_onnx(model), '`fast_model`: ncnn, with Winograd': fast_model(model)}
+
+def difference(model, fast):
+    "Worst and mean CIEDE2000 over the sample photos, at 224 pixels"
+    found = [colour_difference(fast, model, rgb2l(photo2tensor(p.resize((224,224))))[None]/100) for p in sample_photos().values()]
+    return dict(photos=len(found), worst=max(w for w,_ in found), mean=sum(m for _,m in found)/len(found))
+
+p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+p.add_argument('--models', nargs='+', default=shipped_models())
+p.add_argument('--sizes', type=int, nargs='+', default=[224, 512, 1024, 2048])
+p.add_argument('--repeats', type=int, default=30)
+p.add_argument('--json', type=Path)
+a = p.parse_args()
+torch.manual_seed(0)
+packages = {o: version(o) for o in ('onnxruntime', 'ncnn')}
+res = dict(command=f'python benchmarks/fast.py --models {" ".join(a.models)} --sizes {" ".join(map(str, a.sizes))} --repeats {a.repeats}', seed=0,
+           data='random lightness; sample photos for CIEDE2000', hardware=cpu(), threads=torch.get_num_threads(), torch=torch.__version__, **packages,
+           date=str(date.today()), commit=commit(), load_before=[round(v, 1) for v in os.getloadavg()] if hasattr(os, 'getloadavg') else None,
+           tricks=[], models=[])
+for name in a.models:
+    model = load_model(name)
+    about, variants = dict(name=name, width=model.config.width), tricks(model)
+    row = benchmark_table(variants, [224], a.repeats)[0]
+    res['tricks'].append(dict(about, ms={k: round(row[k]*1e3, 2) for k in variants}))
+    *_, in_ort, fast = variants.values()
+    rows = benchmark_table(dict(plain=model, fast=fast, onnxruntime=in_ort), a.sizes, a.repeats)
+    rows = [{k: round(v, 4) if isinstance(v, float) else v for k,v in r.items()} for r in rows]
+    res['models'].append(dict(about, rows=rows, ciede2000=difference(model, fast)))
+    print(name, res['tricks'][-1]['ms'], *rows, res['models'][-1]['ciede2000'], sep='\n  ', flush=True)
+if a.json:
+    if a.json.exists():
+        old = json.loads(a.json.read_text())
+        for k in ('tricks', 'models'): res[k] = sorted([o for o in old[k] if o['name'] not in a.models] + res[k], key=lambda o: -o['width'])
+    a.json.write_text(json.dumps(res, indent=1) + '\n')

@@ -1,0 +1,126 @@
+"""`letthere evaluate`, metrics that need networks, and the rivals: trained, cut off, resumed, compared."""
+import json, subprocess, sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest, torch
+from PIL import Image
+from safetensors.torch import load_file
+from letthere_color.colorization import COLOR_SPACES, ModelConfig, build_model, load_model, predict_ab, save_model
+from letthere_color.core import sample_photos
+from letthere_color.data import toy_scenes
+from letthere_color.evaluation import _torchmetrics, judge_photos
+from letthere_color.inference import Colorizer
+from letthere_color.training import Recipe, train_colorizer
+from fastai.callback.core import Callback
+
+top = Path(__file__).parent.parent
+
+@pytest.fixture(scope='module')
+def photos(tmp_path_factory):
+    "A class folder with a grey and a broken photo"
+    folder = tmp_path_factory.mktemp('photos')
+    for cls, name in (('palace', 'china'), ('kitchen', 'coffee'), ('sky', 'rocket'), ('people', 'astronaut')):
+        (folder/cls).mkdir()
+        sample_photos()[name].resize((96,64)).save(folder/cls/f'{name}.png')
+    sample_photos()['coffee'].resize((64,64)).convert('L').save(folder/'sky/grey.png')
+    (folder/'sky/broken.jpg').write_bytes((folder/'sky/rocket.png').read_bytes()[:500])
+    return folder
+
+def letthere(*args): 
+    return subprocess.run([sys.executable, '-c', 'from letthere_color.cli import main; main()', *map(str, args)], capture_output=True, text=True)
+
+def test_command(photos, tmp_path):
+    out = tmp_path/'result.json'
+    r = letthere('evaluate', '--data', photos, '--model', 'tiny', '--limit', 5, '--seed', 3, '--device', 'cpu', '--json', out)
+    assert r.returncode == 0, r.stderr
+    found = json.loads(out.read_text())
+    assert found['command'] == f'letthere evaluate --data {photos.name} --model tiny --limit 5 --seed 3 --device cpu --json result.json'
+    assert all(found[k] for k in ('seed', 'hardware', 'versions', 'date')) and len(found['data']['digest']) == 64
+    left_out = {Path(k).name: v for k,v in found['data']['left_out'].items()}
+    assert left_out.items() <= {'grey.png':'grey', 'broken.jpg':'unreadable'}.items() and found['data']['photos'] + len(left_out) == 5
+    assert all(name in r.stderr for name in left_out) and 'CIEDE2000' in r.stdout and 'mean colour' in r.stdout
+    again = judge_photos(Colorizer.from_pretrained('tiny'), photos, limit=5, seed=3)
+    assert json.loads(json.dumps(again['methods'])) == found['methods'] and again['photos']['rows'] == found['photos']['rows']
+
+@pytest.mark.parametrize('args, says', [(['--data', 'nowhere'], 'nowhere does not exist'), (['--data', '.', '--json', 'no/such/file.json'], 'no such folder'),
+                                        (['--data', '.', '--model', 'magic'], 'choose one of')])
+def test_command_complains(tmp_path, args, says):
+    r = subprocess.run([sys.executable, '-c', 'from letthere_color.cli import main; main()', 'evaluate', *args], cwd=tmp_path, capture_output=True, text=True)
+    assert r.returncode == 1 and says in r.stderr and 'Traceback' not in r.stderr
+
+def test_nothing_to_judge(tmp_path):
+    Image.new('RGB', (64,64), 'gray').save(tmp_path/'grey.png')
+    with pytest.raises(ValueError, match='no photo to judge'): judge_photos(Colorizer.from_pretrained('tiny'), tmp_path)
+    (tmp_path/'shard.tar').write_bytes(b'not a tar')
+    with pytest.raises(ValueError, match='shard.tar is damaged'): judge_photos(Colorizer.from_pretrained('tiny'), tmp_path)
+
+def test_metrics_with_networks(photos):
+    "Stand-ins for LPIPS and FID, whose networks must be downloaded: one sees pairs, one all photos"
+    tm = _torchmetrics()
+    from torchmetrics.image.fid import FrechetInceptionDistance
+    class Corner(torch.nn.Module):
+        num_features = 4
+        def forward(self, x): return x.float().flatten(1)[:, :4]
+    fid = FrechetInceptionDistance(feature=Corner(), normalize=True, input_img_size=(3,64,96))
+    found = judge_photos(Colorizer.from_pretrained('tiny'), photos, extras=dict(lpips=tm.MeanSquaredError(), fid=fid))['methods']
+    for m in found.values(): assert m['lpips'] > 0 and m['fid'] > 0
+    assert found['model']['lpips'] != found['grey']['lpips'] and found['model']['fid'] != found['grey']['fid']
+    assert fid.real_features_num_samples == 0  # each method has its own
+
+few = Recipe(width=.125, epochs=2, bs=8, size=32, opt='adamw', lr=1e-3, schedule='cosine', bf16=False, seed=3)
+
+@pytest.mark.parametrize('own', [dict(network='unet', use_global=False), dict(network='zhang', use_global=False), dict(color_space='rgb'),
+                                 dict(use_color=False, alpha=1.)], ids=['unet', 'zhang', 'rgb', 'no_color'])
+def test_cut_off_and_resumed(tmp_path, own):
+    class PowerCut(Exception): pass
+    class CutAt(Callback):
+        def after_batch(self):
+            if self.training and self.dls.train.epoch == 1 and self.iter == 1: raise PowerCut('the power is out')
+    train, valid, recipe = toy_scenes(32, size=40, seed=5), toy_scenes(8, size=40, seed=6), replace(few, **own)
+    def run(name, **kw): train_colorizer(train, valid, tmp_path/name, recipe, device='cpu', seconds=0, verbose=False, **kw)
+    run('whole')
+    with pytest.raises(PowerCut): run('cut', cbs=[CutAt()])
+    run('cut', resume=True)
+    a, b = (load_file(tmp_path/o/'model/model.safetensors') for o in ('whole', 'cut'))
+    assert a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
+    head = (tmp_path/'cut/history.csv').read_text().splitlines()[0].split(',')
+    assert ('psnr' in head) == recipe.use_color and ('top1' in head) == recipe.use_global
+    model = load_model(tmp_path/'cut')
+    assert model.config.network == recipe.network and model.config.color_space == recipe.color_space
+    assert predict_ab(model, torch.rand(1,1,40,40)).shape == (1,2,40,40)
+    if recipe.use_color: assert Colorizer(model)(sample_photos()['coffee'].resize((50,33))).size == (50,33)
+
+def test_older_models_and_runs(tmp_path):
+    "What was written before there were colour spaces"
+    save_model(build_model(ModelConfig(width=.125, n_classes=3, global_size=32)), tmp_path/'m')
+    config = json.loads((tmp_path/'m/config.json').read_text())
+    for k in ('color_space', 'network', 'mean_ab'): del config[k]
+    (tmp_path/'m/config.json').write_text(json.dumps(config))
+    assert load_model(tmp_path/'m').space is COLOR_SPACES['lab']
+    train, valid = toy_scenes(16, size=40, seed=5), toy_scenes(8, size=40, seed=6)
+    def run(**kw): train_colorizer(train, valid, tmp_path/'run', replace(few, epochs=1, **kw), device='cpu', verbose=False, resume=True)
+    run()
+    settings = json.loads((tmp_path/'run/recipe.json').read_text())
+    for k in ('network', 'use_color', 'color_space'): del settings[k]
+    (tmp_path/'run/recipe.json').write_text(json.dumps(settings))
+    run()
+    with pytest.raises(ValueError, match='other settings \\(color_space lab\\)'): run(color_space='yuv')
+
+def test_comparison(tmp_path):
+    scenes = toy_scenes(68, seed=1)
+    for i,(photo,label) in enumerate(zip(scenes.photos, scenes.labels)):
+        folder = tmp_path/('learn' if i < 64 else 'judge')/scenes.classes[label]
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(photo.numpy()).save(folder/f'{i}.png')
+    command = [sys.executable, top/'benchmarks/train_comparison.py', tmp_path/'learn', '--valid', tmp_path/'judge', '-o', tmp_path/'runs', '--epochs', '1', '--size', '32',
+               '--only', 'ours', 'zhang', 'no_color_loss', '--json', tmp_path/'comparison.json']
+    for _ in range(2):
+        r = subprocess.run(command, capture_output=True, text=True)
+        assert r.returncode == 0, r.stderr
+    assert r.stdout.count('has ended already') == 3
+    found = json.loads((tmp_path/'comparison.json').read_text())
+    assert [o['name'] for o in found['runs']] == ['ours', 'zhang', 'no_color_loss'] and {o['photos_seen'] for o in found['runs']} == {64}
+    ours, zhang, scenes_only = found['runs']
+    difference = zhang['judged']['methods']['model']['ciede2000']['mean'] - ours['judged']['methods']['model']['ciede2000']['mean']
+    assert abs(zhang['against_ours']['mean'] - difference) < 1e-3 and scenes_only['judged'] is None and ours['history'][0]['psnr']

@@ -1,0 +1,30 @@
+"Many machines: Ray Data colours a folder as one process does (nbs/07b_folders.ipynb)."
+import pytest
+
+ray = pytest.importorskip('ray', reason='pip install "letthere_color[ray]"')
+pytest.importorskip('ray.data')
+from letthere_color.core import sample_photos
+from letthere_color.folders import FileColorizer, colorize_files, plan_results
+from letthere_color.inference import Colorizer
+
+@pytest.fixture
+def two_workers():
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    yield
+    ray.shutdown()
+
+def test_as_one_process(tmp_path, two_workers):
+    album = tmp_path/'album'
+    for i, (name, p) in enumerate(list(sample_photos().items())*2):
+        place = album/f'{i % 3}'; place.mkdir(parents=True, exist_ok=True)
+        p.resize((120 + 8*i, 96)).convert('L').save(place/f'{name}{i}.jpg')
+    (album/'0/broken.jpg').write_bytes(b'not a photo')
+    alone, plan = (plan_results([album], tmp_path/o, recursive=True) for o in ('alone', 'ray'))
+    list(colorize_files(Colorizer.from_pretrained('tiny'), alone))
+    table = ray.data.from_items([dict(photo=str(p), result=str(r)) for p, r in plan]).repartition(4)
+    rows = table.map_batches(FileColorizer, fn_constructor_kwargs=dict(name_or_path='tiny'), batch_size=2, concurrency=2).take_all()
+    assert len(rows) == len(plan) and len({r['process'] for r in rows}) == 2
+    assert {r['photo']: bool(r['error']) for r in rows} == {str(p): p.name == 'broken.jpg' for p, _ in plan}
+    for (_, one), (_, other) in zip(alone, plan):
+        assert one.exists() == other.exists()
+        if one.exists(): assert one.read_bytes() == other.read_bytes(), other
