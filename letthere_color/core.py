@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['AB_MAX', 'keep_freed_memory', 'rgb2lab', 'rgb2l', 'lab2rgb', 'norm_ab', 'denorm_ab', 'fit_gamut', 'lab2rgb_fitted',
-           'PhotoError', 'open_photo', 'save_photo', 'photo2tensor', 'tensor2photo', 'set_figures', 'sample_photos',
-           'show_photos']
+           'PhotoError', 'open_photo', 'remove_unfinished', 'save_photo', 'photo2tensor', 'tensor2photo', 'set_figures',
+           'sample_photos', 'show_photos']
 
 # %% ../nbs/00_core.ipynb #64380bb2
 import ctypes, math, os, secrets, sys, threading, warnings
@@ -374,11 +374,28 @@ def _flatten(img):
     if img.mode != 'RGBA': return img
     return Image.alpha_composite(Image.new('RGBA', img.size, 'white'), img).convert('RGB')
 
+_UNFINISHED = '.letthere-part'
+
+def _lock(f):
+    "Raises OSError if another process has locked the file; Windows keeps others from deleting open files anyway"
+    if find_spec('fcntl'):
+        import fcntl
+        fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+def remove_unfinished(folder): # Folder of results; nothing happens if there is none
+    "Delete the files that a killed process left in `folder` half written, and no others."
+    for p in Path(folder).glob(f'.*{_UNFINISHED}'):
+        with suppress(OSError):
+            with open(p, 'rb') as f: _lock(f)
+            p.unlink()
+
 def _write(p, fn):
     "`fn(file)` on a temporary file that then takes the place of `p`; after a failure nothing is left"
-    tmp = p.with_name(f'.{p.stem[:50]}-{secrets.token_hex(4)}.part')
+    tmp = p.with_name(f'.{p.stem[:50]}-{secrets.token_hex(4)}{_UNFINISHED}')
     try:
-        with open(tmp, 'x+b') as f: fn(f)
+        with open(tmp, 'x+b') as f:
+            with suppress(OSError): _lock(f)  # some network drives cannot
+            fn(f)
         os.replace(tmp, p)
     except PhotoError: raise # about what is being read meanwhile
     except (OSError, ValueError, KeyError) as e:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 import torch
 from PIL import Image
+from .core import remove_unfinished
 from .photo_files import MAX_PIXELS
 from .inference import Colorizer
 
@@ -148,6 +149,8 @@ def colorize_files(colorizer:Colorizer, # The model and its settings
     "Colour many photos, side by side. One that fails does not stop the others."
     on_cpu = next(colorizer.model.parameters()).device.type == 'cpu'
     batch = batch or (1 if on_cpu else 8)
+    plan = list(plan)
+    for folder in {path.parent for _, path in plan}: remove_unfinished(folder)
     network, room = BatchedNetwork(colorizer.predict, batch, _cores() if on_cpu else 1), _Room(PIXELS_AT_ONCE)
     def one(photo, path):
         if path.exists() and not overwrite: return Coloured(photo, path, skipped=True)

@@ -14,6 +14,11 @@ def colour_all(folder, out):
     torch.set_num_threads(1)
     return list(colorize_files(Colorizer.from_pretrained('tiny'), plan_results([folder], out, recursive=True)))
 
+def write_slowly(path, conn):
+    from letthere_color.core import _write
+    def write(f): conn.send('writing'); conn.recv(); f.write(b'whole')
+    _write(path, write)
+
 @pytest.fixture(scope='module')
 def album(tmp_path_factory):
     folder = tmp_path_factory.mktemp('album')
@@ -40,6 +45,20 @@ def test_killed(tmp_path, album, kills):
         if rng.random() < .2 and (tmp_path/'out').exists(): shutil.rmtree(tmp_path/'out')  # else most runs find all done
     colour_all(album, tmp_path/'out')
     assert files(tmp_path/'out') == whole and files(album) == originals
+
+def test_left_by_a_killed_run(tmp_path, album):
+    "A half-written file is removed, unless a process is at it; a user's own hidden files stay"
+    ctx = get_context('forkserver')
+    out = tmp_path/'out'; (out/'0').mkdir(parents=True)
+    left, own = out/'0/.photo-12345678.letthere-part', out/'0/.photo.part'
+    for p in (left, own): p.write_bytes(b'half')
+    conn, other = ctx.Pipe()
+    p = ctx.Process(target=write_slowly, args=(out/'0/slow.png', other)); p.start()
+    assert conn.recv() == 'writing'
+    colour_all(album, out)
+    assert not left.exists() and own.exists()
+    conn.send('go on'); p.join()
+    assert (out/'0/slow.png').read_bytes() == b'whole' and len(files(out)) == len(files(album)) + 2
 
 def test_shapes_together_or_alone(tmp_path, album):
     "The network answers for a batch what it answers for one photo"
