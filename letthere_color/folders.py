@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 import torch
 from PIL import Image
-from .core import remove_unfinished
+from .core import PhotoError, remove_unfinished
 from .photo_files import MAX_PIXELS
 from .inference import Colorizer
 
@@ -81,7 +81,14 @@ def plan_results(inputs, # Files, folders and patterns
         if out in plan: raise ValueError(f'{plan[out]} and {p} would both become {out}: colour them into different folders.')
         if out.exists() and p.exists() and out.samefile(p): raise ValueError(f'{out} is the photo itself: choose another name with -o.')
         plan[out] = p
+    for folder in {out.parent for out in plan if not out.exists()}: _check_place(folder)
     return [(p, out) for out, p in plan.items()]
+
+def _check_place(folder):
+    "Raises ValueError if results can't be written into `folder`, which need not exist yet."
+    near = next(o for o in (folder, *folder.parents) if o.exists())
+    if not near.is_dir(): raise ValueError(f'{near} is a file: name a folder for the results with -o.')
+    if not os.access(near, os.W_OK): raise ValueError(f'{near} may not be written to: name another folder for the results with -o.')
 
 # %% ../nbs/07b_folders.ipynb #6d37b2ae
 class _Room:
@@ -147,6 +154,10 @@ class Coloured:
 
 PIXELS_AT_ONCE = 64_000_000
 
+def _make_folder(folder):
+    try: folder.mkdir(parents=True, exist_ok=True)
+    except OSError as e: raise PhotoError(f'{folder}: this folder cannot be made ({e.strerror}); name another one') from None
+
 # %% ../nbs/07b_folders.ipynb #0c5738cc
 def colorize_files(colorizer:Colorizer, # The model and its settings
                    plan, # Pairs of photo and result, as from plan_results
@@ -167,7 +178,7 @@ def colorize_files(colorizer:Colorizer, # The model and its settings
             try:
                 job = colorizer.prepare(photo, max_pixels)
                 answer = network(job.copy)
-                path.parent.mkdir(parents=True, exist_ok=True)
+                _make_folder(path.parent)
                 colorizer.finish(job, answer, path, overwrite=overwrite, **options)
                 return Coloured(photo, path, notes=job.notes)
             except (ValueError, OSError, RuntimeError, MemoryError) as e: return Coloured(photo, path, error=str(e) or type(e).__name__)

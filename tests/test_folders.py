@@ -1,5 +1,5 @@
 "Folders of photos: killed at any moment, finished by the same command."
-import random, shutil, time
+import os, random, shutil, time
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -70,3 +70,24 @@ def test_shapes_together_or_alone(tmp_path, album):
     for p in a.rglob('*.png'):
         x, y = (Image.open(o/p.relative_to(a)).convert('RGB').tobytes() for o in (a, b))
         assert max(abs(i - j) for i, j in zip(x, y)) <= 1
+
+@pytest.mark.skipif(not hasattr(os, 'geteuid') or os.geteuid() == 0, reason='root may write everywhere')
+def test_read_only(tmp_path, album):
+    from letthere_color.folders import plan_results
+    shutil.copytree(album, tmp_path/'cd')
+    (tmp_path/'cd').chmod(0o500)
+    try:
+        with pytest.raises(ValueError, match='cd may not be written to: name another folder'): plan_results([tmp_path/'cd'/'0', tmp_path/'cd'], tmp_path/'cd/out')
+        assert plan_results([tmp_path/'cd'], tmp_path/'out', recursive=True)
+    finally: (tmp_path/'cd').chmod(0o700)
+
+def test_folder_that_cannot_be_made(tmp_path, album):
+    "One line for each photo, which names the folder and what to do; the others go on"
+    from letthere_color.folders import colorize_files
+    from letthere_color.inference import Colorizer
+    (tmp_path/'file').write_text('in the way')
+    photos = sorted(album.rglob('*.png'))[:2]
+    done = list(colorize_files(Colorizer.from_pretrained('tiny'), [(photos[0], tmp_path/'file/out/a.png'), (photos[1], tmp_path/'b.png')]))
+    failed, = [o for o in done if o.error]
+    assert failed.photo == photos[0] and 'file/out: this folder cannot be made' in failed.error and '\n' not in failed.error
+    assert (tmp_path/'b.png').exists()
