@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['ALPHA', 'adadelta', 'adamw', 'OPTIMISERS', 'RECIPES', 'METRICS', 'WARM_UP', 'JointLoss', 'InColorSpace',
            'PhotoMetric', 'psnr', 'psnr_grey', 'color_error', 'chroma', 'chroma_true', 'top1', 'top5', 'EpochPictures',
-           'Bf16', 'DataTime', 'GrowingCrops', 'WeightAverage', 'widen', 'RunFolder', 'process_share',
+           'Bf16', 'DataTime', 'GrowingCrops', 'WeightAverage', 'blended', 'widen', 'RunFolder', 'process_share',
            'first_process_first', 'ManyProcesses', 'Aged', 'Recipe', 'mean_ab', 'colorizer_learner', 'train_colorizer',
            'plot_history']
 
@@ -180,6 +180,19 @@ class WeightAverage(Callback):
     def before_validate(self): self.trained, self.learn.model = self.model, self.average.module
     def after_validate(self): self.learn.model = self.trained
     def after_fit(self): self.model.load_state_dict(self.average.module.state_dict())
+
+# %% ../nbs/06_training.ipynb #89e0831b
+@torch.no_grad()
+def blended(model:Colorization, # Before
+            other:Colorization, # After a run that started from it
+            share:float # 0: `model`, 1: `other`
+           ) -> Colorization: # A new model, in eval mode
+    "The weights on the way from one model to another. Raises ValueError if their shapes differ."
+    a, b = model.state_dict(), other.state_dict()
+    if {k: v.shape for k,v in a.items()} != {k: v.shape for k,v in b.items()}: raise ValueError('The two models have different shapes: blend a model with one that was started from it.')
+    new = build_model(other.config)
+    new.load_state_dict({k: v.lerp(b[k].to(v), share) if v.is_floating_point() else b[k] for k,v in a.items()})
+    return new.eval()
 
 # %% ../nbs/06_training.ipynb #e06f0af6
 def _originals(*parts):
