@@ -15,6 +15,7 @@ from pathlib import Path
 
 root = Path(__file__).resolve().parent.parent
 nbs = root/'nbs'
+CHAPTERS = sorted(nbs.glob('[0-9]*.ipynb'))
 os.chdir(root)  # nbdev looks for settings.ini from here
 os.environ['PYTHONPATH'] = str(root)  # for worker processes
 sys.path.insert(0, str(root))
@@ -57,7 +58,7 @@ def run_one(path):
     took = time.perf_counter() - start
     clean_nb(nb)
     write_nb(nb, path)
-    head(path, took)
+    if path in CHAPTERS: head(path, took)
     return list(_complaints(nb))
 
 def run(paths):
@@ -108,7 +109,7 @@ def head(path, took=None):
     if new != text: path.write_text(new)
 
 def heads(paths=()):
-    for p in [Path(o).resolve() for o in paths] or sorted(nbs.glob('[0-9]*.ipynb')): head(p)
+    for p in [Path(o).resolve() for o in paths] or CHAPTERS: head(p)
 
 # ---- pages made from what other files say
 
@@ -125,7 +126,7 @@ def _differences():
     "The tables `Paper vs. here` of all chapters"
     out = [MADE.format(title='Paper vs. here', about='Every place where this book departs from the paper, and why', source='the notebooks'),
            'Each chapter ends with such a table. Here they are together, in the order of the book.\n']
-    for p in sorted(nbs.glob('[0-9]*.ipynb')):
+    for p in CHAPTERS:
         cells = json.loads(p.read_text())['cells']
         found = re.search(r'^## Paper vs\. here\s*\n(.*?)(?=^## |\Z)', '\n\n'.join(_lines(c['source']) for c in cells if c['cell_type'] == 'markdown'), re.M | re.S)
         title = re.match('# (.*)', _lines(cells[0]['source']))[1]
@@ -206,7 +207,9 @@ def readme():
         if d & {'hide', 'export', 'include:false'} or any(o.startswith('default_exp') for o in d): continue
         src = re.sub(r'^#\|.*\n?', '', src, flags=re.M).strip()
         if src and 'echo:false' not in d: out.append(f'```python\n{src}\n```')
-        out += [_output_md(o, f"readme-{c['id']}-{i}") for i,o in enumerate(c['outputs'])]
+        alt = next(iter(re.findall(r'^#\| fig-alt: "?(.*?)"?$', _lines(c['source']), re.M)), '')
+        if drawing := re.search(r'images/[\w-]+\.svg', src): out.append(f'![{alt}](nbs/{drawing[0]})')
+        else: out += [_output_md(o, f"readme-{c['id']}-{i}", alt) for i,o in enumerate(c['outputs'])]
     (root/'README.md').write_text('\n\n'.join(o for o in out if o) + '\n')
 
 # ---- site
@@ -233,14 +236,15 @@ def _page_names(proc):
 
 def _offline(site, names, home):
     "Make smalldocs' pages work from a folder: KaTeX comes from nbs/katex, search needs no server"
-    page = re.compile(rf'\b({"|".join(names)})\.html')
-    for p in [*site.glob('*.html'), site/'search.json', site/'sitemap.xml']:
-        t = page.sub(lambda m: f'{names[m[1]]}.html', p.read_text())
+    page = re.compile(rf'\b({"|".join(names)})\.html|(?<=href=")({"|".join(names)})\.ipynb(?=")')
+    for p in [*site.rglob('*.html'), site/'search.json', site/'sitemap.xml']:
+        t = page.sub(lambda m: f'{names[m[1] or m[2]]}.html', p.read_text())
         if p.suffix == '.html':
             p.unlink()
-            p = site/f'{names.get(p.stem, p.stem)}.html'
-            t = re.sub(r'"https:[^"]*/katex@[^"/]*/dist/', '"katex/', t)
-            t = t.replace(f'href="{home}/', 'href="').replace('</head>', SEARCH + '\n</head>', 1)
+            p = p.with_stem(names.get(p.stem, p.stem))
+            up = '../'*(len(p.relative_to(site).parts) - 1)
+            t = re.sub(r'"https:[^"]*/katex@[^"/]*/dist/', f'"{up}katex/', t)
+            t = t.replace(f'href="{home}/', f'href="{up}').replace('</head>', SEARCH + '\n</head>', 1)
             if m := re.search(r'<(script|img|source|iframe)\b[^>]*\bsrc="https?:[^>]*>|<link rel="stylesheet"[^>]*https?:[^>]*>', t):
                 sys.exit(f'{p.name} loads something from the network: {m[0][:200]}')
         p.write_text(t)
@@ -260,6 +264,8 @@ def site():
         yml.write_text(re.sub(r'.*html-math-method.*\n', '', yml.read_text()))  # for Quarto only
         subprocess.run([sys.executable, '-m', 'smalldocs.cli', 'render', '--strict', str(proc)], check=True)
         _offline(proc/cfg.doc_path.name, names, cfg.doc_host + cfg.doc_baseurl)
+    for css in (proc/cfg.doc_path.name).rglob('*.css'):  # the themes ask for web fonts; ours are the reader's own
+        css.write_text(re.sub(r'@import url\([^)]*\);', '', css.read_text()))
     shutil.rmtree(cfg.doc_path, ignore_errors=True)
     shutil.move(proc/cfg.doc_path.name, cfg.doc_path)
     print(f'The site is in {cfg.doc_path.name}/: open {cfg.doc_path.name}/index.html')
