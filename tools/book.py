@@ -77,7 +77,7 @@ COLAB = """#| hide
 import sys
 if 'google.colab' in sys.modules:  # a fresh machine: fetch the book, install it, work beside its results and images
     !test -d /content/book || git clone -q --depth 1 GIT_URL /content/book
-    %pip install -q "/content/book[train]"
+    %pip install -q "/content/book[train,onnx]"
     %cd -q /content/book/nbs"""
 
 def _read_time(cells):
