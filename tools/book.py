@@ -16,6 +16,9 @@ nbs = root/'nbs'
 os.chdir(root)  # nbdev looks for settings.ini from here
 os.environ['PYTHONPATH'] = str(root)  # for worker processes
 sys.path.insert(0, str(root))
+sys.path.insert(0, str(root/'tools'))
+
+import web
 
 def _lines(o): return o if isinstance(o, str) else ''.join(o)
 
@@ -156,6 +159,7 @@ def site():
         _offline(proc/cfg.doc_path.name, names, cfg.doc_host + cfg.doc_baseurl)
     shutil.rmtree(cfg.doc_path, ignore_errors=True)
     shutil.move(proc/cfg.doc_path.name, cfg.doc_path)
+    web.copy_to(cfg.doc_path, cfg.doc_host + cfg.doc_baseurl)
     print(f'The site is in {cfg.doc_path.name}/: open {cfg.doc_path.name}/index.html')
 
 # ---- check
