@@ -19,6 +19,9 @@ CHAPTERS = sorted(nbs.glob('[0-9]*.ipynb'))
 os.chdir(root)  # nbdev looks for settings.ini from here
 os.environ['PYTHONPATH'] = str(root)  # for worker processes
 sys.path.insert(0, str(root))
+sys.path.insert(0, str(root/'tools'))
+
+import web
 
 def _lines(o): return o if isinstance(o, str) else ''.join(o)
 
@@ -268,6 +271,7 @@ def site():
         css.write_text(re.sub(r'@import url\([^)]*\);', '', css.read_text()))
     shutil.rmtree(cfg.doc_path, ignore_errors=True)
     shutil.move(proc/cfg.doc_path.name, cfg.doc_path)
+    web.copy_to(cfg.doc_path, cfg.doc_host + cfg.doc_baseurl)
     print(f'The site is in {cfg.doc_path.name}/: open {cfg.doc_path.name}/index.html')
 
 # ---- check
