@@ -60,7 +60,8 @@ def prepare_page(folder:Path|None=None # None: the page of the package
     folder = folder or page_folder()
     maker = folder.parent.parent/'tools/web.py'
     if maker.is_file():
-        r = subprocess.run([sys.executable, str(maker)], stderr=subprocess.PIPE, text=True)
+        if not (folder/'try/assets').is_dir(): print('Preparing the page, this once ...', flush=True)
+        r = subprocess.run([sys.executable, str(maker)], capture_output=True, text=True)
         if r.returncode: raise RuntimeError(r.stderr.strip().splitlines()[-1])
     elif not (folder/'try/assets/model.json').is_file(): raise FileNotFoundError(
         'This installation came without the page: in a clone of the project, run `python tools/web.py` and install it again.')

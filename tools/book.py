@@ -240,7 +240,7 @@ def _page_names(proc):
 def _offline(site, names, home):
     "Make smalldocs' pages work from a folder: KaTeX comes from nbs/katex, search needs no server"
     page = re.compile(rf'\b({"|".join(names)})\.html|(?<=href=")({"|".join(names)})\.ipynb(?=")')
-    for p in [*site.rglob('*.html'), site/'search.json', site/'sitemap.xml']:
+    for p in [*{*site.rglob('*.html')} - {site/web.NAME}, site/'search.json', site/'sitemap.xml']:
         t = page.sub(lambda m: f'{names[m[1] or m[2]]}.html', p.read_text())
         if p.suffix == '.html':
             p.unlink()
@@ -258,20 +258,21 @@ def site():
     from nbdev.doclinks import _build_modidx
     from nbdev.quarto import proc_nbs, refresh_quarto_yml
     cfg = get_config()
+    home = cfg.doc_host + cfg.doc_baseurl
     refresh_quarto_yml()
     _build_modidx()
     proc = proc_nbs(force=True, n_workers=2)
+    web.copy_to(proc, home)
     if shutil.which('quarto'): subprocess.run(['quarto', 'render', '--no-cache'], cwd=proc, check=True)
     else:
         names, yml = _page_names(proc), proc/'_quarto.yml'
         yml.write_text(re.sub(r'.*html-math-method.*\n', '', yml.read_text()))  # for Quarto only
         subprocess.run([sys.executable, '-m', 'smalldocs.cli', 'render', '--strict', str(proc)], check=True)
-        _offline(proc/cfg.doc_path.name, names, cfg.doc_host + cfg.doc_baseurl)
+        _offline(proc/cfg.doc_path.name, names, home)
     for css in (proc/cfg.doc_path.name).rglob('*.css'):  # the themes ask for web fonts; ours are the reader's own
         css.write_text(re.sub(r'@import url\([^)]*\);', '', css.read_text()))
     shutil.rmtree(cfg.doc_path, ignore_errors=True)
     shutil.move(proc/cfg.doc_path.name, cfg.doc_path)
-    web.copy_to(cfg.doc_path, cfg.doc_host + cfg.doc_baseurl)
     print(f'The site is in {cfg.doc_path.name}/: open {cfg.doc_path.name}/index.html')
 
 # ---- check

@@ -1,8 +1,8 @@
-"""Gather what the page in letthere_color/web needs and git does not hold: `python tools/web.py [--site FOLDER]`
+"""Gather what the page in letthere_color/web needs and git does not hold: `python tools/web.py`
 
 The runtime comes from the package onnxruntime-web (tools/web/package.json, by npm), the network from the model `tiny`, the
 presets from its styles, the sample photo from scikit-image. All of it goes into letthere_color/web/try/assets/, and from
-there into a wheel. With --site, the page is copied into the folder of a site, too.
+there into a wheel. `tools/book.py site` copies the page into the site.
 """
 import argparse, json, os, shutil, subprocess, sys, tempfile
 from pathlib import Path
@@ -13,7 +13,7 @@ sys.path.insert(0, str(root))
 PACKAGE, PAGE = root/'tools/web', root/'letthere_color/web'
 ASSETS = PAGE/'try/assets'
 RUNTIME = 'ort.wasm.bundle.min.mjs', 'ort-wasm-simd-threaded.wasm'
-MODEL = 'tiny'
+MODEL, NAME = 'tiny', 'try.html'
 
 def _runtime():
     "The folder of onnxruntime-web's files, of the version that is asked for; npm fetches them"
@@ -53,18 +53,20 @@ def build():
         shutil.rmtree(ASSETS, ignore_errors=True)
         os.replace(new, ASSETS)
 
-def newest(paths): return max(p.stat().st_mtime for p in paths)
+def _current():
+    "Are the assets there, and newer than all that they are made from?"
+    made_from = [PACKAGE/'package.json', root/'letthere_color/fast.py', Path(__file__), *(root/'letthere_color/weights').glob(f'{MODEL}/*')]
+    return (ASSETS/'model.json').is_file() and (ASSETS/'model.json').stat().st_mtime >= max(p.stat().st_mtime for p in made_from)
 
 def ensure():
-    "Build the assets unless they are newer than all that they are made from"
-    made_from = [PACKAGE/'package.json', root/'letthere_color/fast.py', Path(__file__), *(root/'letthere_color/weights'/MODEL).iterdir()]
-    if not (ASSETS/'model.json').is_file() or (ASSETS/'model.json').stat().st_mtime < newest(made_from): build()
+    "Build the assets, if need be"
+    if not _current(): build()
 
 def copy_to(site, home):
     "The page beside the pages of a site; `home` is the site's address"
     ensure()
     shutil.copytree(PAGE, site, dirs_exist_ok=True)
-    page = site/'try.html'
+    page = site/NAME
     page.write_text(page.read_text().replace(f'href="{home}/', 'href="'))
 
 if __name__ == '__main__':

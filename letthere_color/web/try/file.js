@@ -23,7 +23,7 @@ function gif(head, view) {
   return {
     width: view.getUint16(6, true),
     height: view.getUint16(8, true),
-    animated: head.includes("NETSCAPE2.0"),
+    animated: /NETSCAPE2\.0|!\xf9\x04.(?!\0\0)/s.test(head), // it repeats, or its first picture has a delay
   };
 }
 
