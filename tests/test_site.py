@@ -8,7 +8,7 @@ import pytest
 
 root = Path(__file__).parent.parent
 chapters = sorted((root/'nbs').glob('[0-9]*.ipynb'))
-NOT_COPIED = shutil.ignore_patterns('.git', '.venv*', 'venv', '_docs', '_proc', '.*cache', '__pycache__', '.hypothesis', '*.egg-info', 'build', 'dist', 'data', 'runs')
+NOT_COPIED = shutil.ignore_patterns('.git', '.venv*', 'venv', '_docs', '_proc', '.*cache', '__pycache__', '.hypothesis', '*.egg-info', 'build', 'dist', 'data', 'runs', 'node_modules', 'assets', 'tmp*')
 
 @pytest.fixture(scope='session')
 def site(tmp_path_factory):
