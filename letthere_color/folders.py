@@ -8,6 +8,7 @@ __all__ = ['WRITABLE', 'READABLE', 'PIXELS_AT_ONCE', 'find_photos', 'result_path
 
 # %% ../nbs/07b_folders.ipynb #8c799649
 import glob, os, threading
+from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -30,19 +31,25 @@ def find_photos(inputs, # Files, folders and patterns
     found = {}
     for path in map(Path, inputs):
         if path.is_dir():
-            below = [p for p in sorted(path.rglob('*') if recursive else path.iterdir()) if _wanted(p, without)]
+            inside = without if without and path.resolve() in without.resolve().parents else None
+            below = [p for p in sorted(path.rglob('*') if recursive else path.iterdir()) if _wanted(p, inside)]
             if not below: raise ValueError(f'{path} has no photos in it: name photos, or the folder that they lie in (--recursive looks into folders below).')
             some = [(p, p.relative_to(path)) for p in below]
         else:
             names = [path] if path.exists() else sorted(map(Path, glob.glob(str(path), recursive=True))) or [path]
             some = [(p, Path(p.name)) for p in names]
         for p, inner in some: found.setdefault(p.resolve(), (p, inner))
-    return list(found.values())
+    named = {str(name) for p, _ in found.values() for name in (p, p.with_suffix(''))}
+    return [(p, inner) for p, inner in found.values() if not _is_result(p, named)]
 
 def _wanted(p, without):
-    "A photo, and neither hidden nor a result?"
-    return (p.suffix.lower() in READABLE and p.is_file() and not p.name.startswith('.') and not p.stem.endswith('_color')
+    "A photo, and neither hidden nor in the folder of the results?"
+    return (p.suffix.lower() in READABLE and p.is_file() and not p.name.startswith('.')
             and not (without and p.resolve().is_relative_to(without.resolve())))
+
+def _is_result(p, named):
+    "`NAME_color.EXT`, and NAME is there, too?"
+    return p.stem.endswith('_color') and str(p.with_suffix('')).removesuffix('_color') in named
 
 # %% ../nbs/07b_folders.ipynb #5903345f
 def result_path(photo:Path, # The input
@@ -67,8 +74,10 @@ def plan_results(inputs, # Files, folders and patterns
     several, plan = len(photos) > 1 or any(Path(o).is_dir() for o in inputs), {}
     if several and output and not output.is_dir() and (output.exists() or output.suffix.lower() in WRITABLE):
         raise ValueError(f'{output} is a file, but {len(photos)} photos need a folder: name one with -o.')
-    for p, inner in photos:
-        out = result_path(p, output, inner, several, suffix)
+    pairs = [(p, result_path(p, output, inner, several, suffix)) for p, inner in photos]
+    alike = Counter(out for _, out in pairs)
+    for p, out in pairs:
+        if alike[out] > 1 and p.suffix.lower() != out.suffix: out = out.with_name(out.name.replace(p.stem, p.name, 1))
         if out in plan: raise ValueError(f'{plan[out]} and {p} would both become {out}: colour them into different folders.')
         if out.exists() and p.exists() and out.samefile(p): raise ValueError(f'{out} is the photo itself: choose another name with -o.')
         plan[out] = p

@@ -11,7 +11,7 @@ import io, re, warnings
 from dataclasses import dataclass, field, replace
 from functools import cache
 from xml.dom import minidom
-from PIL import ExifTags, Image, ImageCms
+from PIL import ExifTags, Image, ImageCms, TiffTags
 from PIL.PngImagePlugin import PngInfo
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 from .core import _open_lock
@@ -36,11 +36,19 @@ _EXIF, _GPS, _INTEROP, _IPTC = ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo, ExifTags
 _STORAGE = {*range(254, 269), *range(273, 282), 284, *range(288, 294), 301, *range(317, 326), *range(330, 348), *range(512, 533),
             700, 33723, 34377, 34675, 37724}  # tags of the old file: layout, orientation, thumbnail; XMP, IPTC, profile, layers
 
+for tag in (34856, 37121, 37500, 37510, 41484, 41728, 41729, 41995):  # bytes of their own meaning; Pillow would write numbers
+    TiffTags.TAGS_V2_GROUPS[_EXIF].setdefault(tag, TiffTags.TagInfo(tag, ExifTags.TAGS[tag], TiffTags.UNDEFINED, 1))
+
+class _Text(str):
+    "Text as Pillow reads it, a character for each byte; written again as these bytes."
+    def encode(self, *args): return super().encode('latin1')
+
 def _kept(tags, group=None):
     "The tags that can be written, and how many can't."
     kept = {}
     for tag, value in tags.items():
         ifd = ImageFileDirectory_v2(group=group)
+        if isinstance(value, str): value = _Text(value)
         try: ifd[tag] = value; ifd.tobytes()
         except Exception: continue
         kept[tag] = value

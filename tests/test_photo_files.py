@@ -218,12 +218,14 @@ def test_exiftool_agrees(tmp_path, archive_jpg, colorizer, ext):
 def test_notes_that_exiftool_wrote(tmp_path, rgb, colorizer, ext):
     source, out = tmp_path/f'in.{ext}', tmp_path/f'out.{ext}'
     rgb.convert('L').save(source)
-    said = {'GPS:GPSLatitude': 48.5, 'ExifIFD:DateTimeOriginal': '1936:03:01 10:00:00', 'IFD0:Artist': 'D. Lange', 'XMP-dc:Title': 'Dust',
+    said = {'IFD0:ImageDescription': 'Café 日本', 'ExifIFD:UserComment': 'naïve', 'ExifIFD:LensModel': 'Elmar ½', 'GPS:GPSLatitude': 48.5, 'ExifIFD:DateTimeOriginal': '1936:03:01 10:00:00', 'IFD0:Artist': 'D. Lange', 'XMP-dc:Title': 'Dust',
             'IPTC:City': 'Nipomo', 'IPTC:Keywords': 'depression'}
     subprocess.run(['exiftool', '-q', '-m', '-overwrite_original', *(f'-{k}={v}' for k,v in said.items()), '-GPSLatitudeRef=N', source], check=True)
     assert colorizer.colorize_file(source, out) == []
     after = json.loads(subprocess.run(['exiftool', '-j', '-G1', '-n', out], capture_output=True, text=True, check=True).stdout)[0]
     assert {k: after.get(k) for k in said} == said
+    types = subprocess.run(['exiftool', '-validate', '-warning', '-a', out], capture_output=True, text=True, check=True).stdout
+    assert 'Non-standard format (int8u)' not in types, types  # bytes of their own meaning
 
 @pytest.mark.parametrize('order', '<>')
 def test_iptc_of_any_origin(tmp_path, rgb, order):
