@@ -18,7 +18,7 @@ setup(
                  'Natural Language :: English', 'Programming Language :: Python :: 3', 'Typing :: Typed',
                  'Topic :: Scientific/Engineering :: Image Processing'],
     packages=[cfg['lib_path']],
-    package_data={cfg['lib_path']: ['py.typed', 'weights/*', 'weights/**/*']},
+    package_data={cfg['lib_path']: ['py.typed', 'weights/*', 'weights/**/*', 'web/*', 'web/**/*']},
     install_requires=cfg['requirements'].split(),
     extras_require={o: cfg[f'{o}_requirements'].split() for o in ('train', 'metrics', 'onnx', 'ray', 'test', 'dev')},
     entry_points={'console_scripts': cfg['console_scripts'].split(),

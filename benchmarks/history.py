@@ -11,7 +11,7 @@ import torch
 from letthere_color.colorization import load_model
 from letthere_color.core import lab2rgb, rgb2lab
 from letthere_color.data import cache_photos
-from letthere_color.history import blurred, bordered, faded, grainy, on_film, scratched, stretched
+from letthere_color.film import blurred, bordered, faded, grainy, on_film, scratched, stretched
 from letthere_color.inference import load_styles, look_around, paint
 
 def median(L): # 3 x 3

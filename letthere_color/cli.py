@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['app', 'Upsampling', 'Dtype', 'Format', 'study_app', 'colorize', 'train', 'evaluate', 'info', 'benchmark', 'export',
-           'styles', 'make', 'report', 'main']
+           'styles', 'make', 'report', 'serve', 'main']
 
 # %% ../nbs/12_cli.ipynb #21249088
 import json, os, sys, tempfile, time
@@ -358,6 +358,21 @@ def report(
         matplotlib.use('agg')
         found.plot().figure.savefig(plot, dpi=150, bbox_inches='tight')
         print(f'The figure: {plot}')
+
+# %% ../nbs/12_cli.ipynb #9d27b6e4
+@app.command()
+def serve(
+    port:Annotated[int, typer.Option(min=0, max=65535, help='To listen on, on this machine only; 0: any that is free.')]=8765,
+    browser:Annotated[bool, typer.Option('--browser/--no-browser', help='Open the page.')]=True):
+    "Open a page that colours photos, one at a time."
+    import threading, webbrowser
+    from letthere_color.page import PageServer, prepare_page
+    prepare_page()
+    with PageServer(port) as server:
+        print(f'{server.url} (Ctrl-C ends it)', flush=True)
+        if browser: threading.Thread(target=webbrowser.open, args=[server.url], daemon=True).start()
+        try: server.serve_forever()
+        except KeyboardInterrupt: print()
 
 # %% ../nbs/12_cli.ipynb #d3ec4dce
 def main():

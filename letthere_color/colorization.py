@@ -42,7 +42,7 @@ class ColorizationNetwork(nn.Sequential):
 class ColorSpace:
     "What a network is given and asked for (section 4.8)."
     channels:int # Of the answer
-    encode:Callable # Lab `(B,3,H,W)` to the grey input `(B,1,H,W)` and the target `(B,channels,H,W)`, both in [0,1]
+    encode:Callable # Lab `(B,3,H,W)` to grey input `(B,1,H,W)` and target `(B,channels,H,W)`, in [0,1]
     decode:Callable # Input `(B,1,H,W)` and answer `(B,channels,h,w)` of any size to Lab `(B,3,H,W)`
     loss:Callable = F.mse_loss # `loss(answer, target)`, a number
 
@@ -102,7 +102,8 @@ class Colorization(nn.Module, PyTorchModelHubMixin, library_name='letthere_color
     def __init__(self, config:ModelConfig=ModelConfig()): # Sizes and options
         super().__init__()
         c = self.config = config
-        if c.color_space not in COLOR_SPACES: raise ValueError(f'No colour space {c.color_space!r}: choose one of {", ".join(COLOR_SPACES)}.')
+        if c.color_space not in COLOR_SPACES:
+            raise ValueError(f'No colour space {c.color_space!r}: choose one of {", ".join(COLOR_SPACES)}.')
         self.space = COLOR_SPACES[c.color_space]
         self.low_level, self.mid_level = LowLevel(c.width, c.norm), MidLevel(c.width, c.norm)
         if c.use_global:
@@ -113,13 +114,13 @@ class Colorization(nn.Module, PyTorchModelHubMixin, library_name='letthere_color
         self.colorization = ColorizationNetwork(c.width, c.norm, self.space.channels)
 
     def encode_global(self, L, low=None):
-        "Global features `(B,256)` and hidden layer `(B,512)` of `L`; `low` is reused if `L` has `global_size` already."
+        "Global features `(B,256)` and hidden layer `(B,512)` of `L`; `low` is reused if `L` has `global_size`."
         size = (self.config.global_size,)*2
         if L.shape[-2:] != size: L, low = F.interpolate(L, size, mode='bilinear', antialias=True), None
         return self.global_features(self.low_level(L) if low is None else low)
 
     def forward(self, L, style=None):
-        "`L` `(B,1,H,W)` to ab `(B,2,H/2,W/2)`, all in [0,1], and scores `(B,n_classes)`; `style` replaces the global features: no scores then."
+        "`L` `(B,1,H,W)` to ab `(B,2,H/2,W/2)`, in [0,1], and scores `(B,n_classes)`. A `style` replaces the global features: no scores."
         h, w = L.shape[-2:]
         low, glob, scores = self.low_level(pad8(L)), style, None  # low (B,512,H/8,W/8)
         if self.config.use_global and style is None:

@@ -140,7 +140,7 @@ def cache_photos(source, # Anything read_photos takes
 
 # %% ../nbs/01_data.ipynb #d7122f47
 def _crops(cache, items, size, rng=None, share=slice(None), min_scale=0.):
-    "Crops of some photos and their classes: random places and flips, or the middle if there is no `rng`; only a `share` of them."
+    "Crops of a `share` of some photos, and their classes: random places and flips, or the middle without `rng`."
     if rng and min_scale: size = rng.integers(int(min_scale*cache.size), cache.size+1)
     n, slack = len(items), cache.size - size
     ys, xs = rng.integers(0, slack+1, (2,n)) if rng else np.full((2,n), slack//2)
@@ -162,14 +162,16 @@ class PhotoBatches(DataLoader):
                  seed:int=0, # Order, crops and flips follow from it
                  device:torch.device|None=None, # Where Lab is computed
                  share:tuple[int,int]=(0,1), # Process i of n takes its part of each batch
-                 min_scale:float=0. # Crops of random sides, from this share of a photo's to all of it, brought to `size`; 0: cut at `size`
+                 min_scale:float=0. # Smallest side of a crop, as a share of the photo's; 0: all have `size`
                 ):
         if size > cache.size: raise ValueError(f'Crops of {size} px do not fit into photos of {cache.size} px.')
-        super().__init__(range(len(cache)) if which is None else which, bs=bs, shuffle=train, drop_last=train, device=device)
+        which = range(len(cache)) if which is None else which
+        super().__init__(which, bs=bs, shuffle=train, drop_last=train, device=device)
         self.cache, self.size, self.train, self.seed, self.min_scale = cache, size, train, seed, min_scale
         self.epoch = self.first = 0  # where to start: `first` batches of the epoch are skipped
         self.share, self.seconds = slice(share[0], None, share[1]), 0.  # seconds spent on reading and cropping
-        if bs % share[1]: raise ValueError(f'A batch of {bs} photos cannot be divided among {share[1]} processes: take a multiple of {share[1]}.')
+        if bs % share[1]:
+            raise ValueError(f'A batch of {bs} photos cannot be divided among {share[1]} processes: take a multiple of {share[1]}.')
 
     def _rng(self, *key): return np.random.default_rng([self.seed, self.epoch, *key])
     def shuffle_fn(self, idxs): return self._rng().permutation(idxs)
@@ -184,7 +186,7 @@ class PhotoBatches(DataLoader):
     def after_iter(self): self.epoch, self.first = self.epoch + 1, 0
     def after_batch(self, batch):
         rgb = batch[0]
-        if rgb.shape[-1] != self.size: rgb = F.interpolate(rgb/255, (self.size, self.size), mode='bilinear', antialias=True)
+        if rgb.shape[-1] != self.size: rgb = F.interpolate(rgb/255, (self.size,)*2, mode='bilinear', antialias=True)
         lab = rgb2lab(rgb)
         return lab[:,:1]/100, norm_ab(lab[:,1:]), batch[1]
 
@@ -226,9 +228,10 @@ def _toy_scene(season, size, rng):
     lab = np.stack([78 - 15*y, -4 + 0*y, -22 + 8*y])  # sky
     peak = rng.uniform(.3, .7)
     ridge = .04 + abs(x - peak)*rng.uniform(.7, 1.1)
-    for part, colour in [(y > ridge, (48,2,4)), ((y > ridge) & (y < .16), (95 if season == 'autumn' else 42,0,0)),
-                         (y > .42 + .05*np.sin(9*x + rng.uniform(0,6)), (35,-3,6)),
-                         (y > .72 + .03*np.sin(7*x + rng.uniform(0,6)), (rng.uniform(52,66), *SEASONS[season]))]:
+    snow = 95 if season == 'autumn' else 42
+    hill, meadow = .42 + .05*np.sin(9*x + rng.uniform(0,6)), .72 + .03*np.sin(7*x + rng.uniform(0,6))
+    for part, colour in [(y > ridge, (48,2,4)), ((y > ridge) & (y < .16), (snow,0,0)), (y > hill, (35,-3,6)),
+                         (y > meadow, (rng.uniform(52,66), *SEASONS[season]))]:
         lab[:, part] = np.array(colour)[:, None]
     lab[0] += rng.normal(0, 1.5, (size,size))
     return lab

@@ -241,6 +241,15 @@ def _name_sizes(proto):
         for d, name in zip(v.type.tensor_type.shape.dim, free.get(v.name, ('batch',))):
             if name: d.dim_param = name
 
+def _halve_weights(proto):
+    "Keep large weights in 16 bits; the engine makes 32 of them when it loads the file."
+    import onnx
+    weights = [w for w in proto.graph.initializer if w.data_type == onnx.TensorProto.FLOAT and len(w.raw_data) > 4096]
+    for i, w in enumerate(weights):
+        half = onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(w).astype('float16'), f'{w.name}_half')
+        proto.graph.node.insert(i, onnx.helper.make_node('Cast', [half.name], [w.name], to=onnx.TensorProto.FLOAT))
+        w.CopyFrom(half)
+
 def _need(*packages):
     missing = [p for p in packages if p in sys.modules and sys.modules[p] is None or not find_spec(p)]
     if missing: raise ImportError(f'{", ".join(missing)} not installed: pip install "letthere_color[onnx]"')
@@ -248,7 +257,8 @@ def _need(*packages):
 # %% ../nbs/06c_fast.ipynb #da8c57f4
 def export_onnx(model:Colorization, # Trained; not changed
                 path:str|Path, # File to write, ending in .onnx
-                overwrite:bool=False # May an existing file be replaced?
+                overwrite:bool=False, # May an existing file be replaced?
+                half:bool=False # Weights in 16 bits: half the size, for a page that must load them
                ) -> Path: # The file
     "Write the lean network as an ONNX file. Raises ImportError without the extra `onnx`, FileExistsError, ValueError."
     path = Path(path)
@@ -258,13 +268,13 @@ def export_onnx(model:Colorization, # Trained; not changed
     _need('onnx', 'onnxscript')
     tmp = path.with_name(f'.{secrets.token_hex(4)}.part')
     try:
-        tmp.write_bytes(_onnx_proto(model).SerializeToString())
+        tmp.write_bytes(_onnx_proto(model, half).SerializeToString())
         os.replace(tmp, path)
     finally: tmp.unlink(missing_ok=True)
     return path
 
 # %% ../nbs/06c_fast.ipynb #8f787252
-def _onnx_proto(model):
+def _onnx_proto(model, half=False):
     lean, glob = lean_model(copy.deepcopy(model).cpu().float()), model.config.use_global
     lean = lean.to(memory_format=torch.contiguous_format)
     example, free = [torch.rand(2,1,97,131)], [{0:'batch', 2:'height', 3:'width'}]
@@ -277,6 +287,7 @@ def _onnx_proto(model):
                                     output_names=['ab', 'scores', 'global_features'][:len(example)])
     proto = program.model_proto
     _name_sizes(proto)
+    if half: _halve_weights(proto)
     for k,v in dict(config=json.dumps(asdict(model.config)), class_names=json.dumps(model.config.class_names), ab_range='-110,110', 
                     input='L/100', letthere_color=__version__).items(): proto.metadata_props.add(key=k, value=v)
     return proto

@@ -22,7 +22,7 @@ def linear_layer(ni:int, # Input features
 
 # %% ../nbs/03_global_features.ipynb #f796dfa5
 class GlobalFeatures(nn.Module):
-    "Global image features (section 3.2.2): low-level features of a fixed-size photo to one vector of 256 numbers."
+    "Global image features (section 3.2.2): low-level features of a fixed-size photo to 256 numbers."
     def __init__(self, 
                  width:float=1., # Scales the number of channels
                  size:int=224, # Height and width of the photo that the branch sees, in pixels

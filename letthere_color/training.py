@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['ALPHA', 'adadelta', 'adamw', 'OPTIMISERS', 'RECIPES', 'METRICS', 'WARM_UP', 'JointLoss', 'InColorSpace',
            'PhotoMetric', 'psnr', 'psnr_grey', 'color_error', 'chroma', 'chroma_true', 'top1', 'top5', 'EpochPictures',
-           'Bf16', 'DataTime', 'GrowingCrops', 'WeightAverage', 'widen', 'RunFolder', 'process_share',
-           'first_process_first', 'ManyProcesses', 'Recipe', 'mean_ab', 'colorizer_learner', 'train_colorizer',
+           'Bf16', 'DataTime', 'GrowingCrops', 'WeightAverage', 'blended', 'widen', 'RunFolder', 'process_share',
+           'first_process_first', 'ManyProcesses', 'Aged', 'Recipe', 'mean_ab', 'colorizer_learner', 'train_colorizer',
            'plot_history']
 
 # %% ../nbs/06_training.ipynb #145845dd
@@ -14,7 +14,7 @@ import contextlib, json, os, signal, sys, threading, time
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-import torch, torch.nn.functional as F
+import numpy as np, torch, torch.nn.functional as F
 from torch import nn, Tensor
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -27,6 +27,7 @@ from fastcore.basics import patch
 from fastcore.imports import IN_NOTEBOOK
 from .core import denorm_ab, keep_freed_memory, lab2rgb, rgb2lab, save_photo, show_photos, tensor2photo
 from .data import PhotoCache, photo_dataloaders
+from .film import aged
 from .colorization import ColorSpace, Colorization, ModelConfig, build_model, fast_bf16, load_model, save_model, usable_device
 
 # %% ../nbs/06_training.ipynb #4a79fa8e
@@ -180,6 +181,19 @@ class WeightAverage(Callback):
     def after_validate(self): self.learn.model = self.trained
     def after_fit(self): self.model.load_state_dict(self.average.module.state_dict())
 
+# %% ../nbs/06_training.ipynb #89e0831b
+@torch.no_grad()
+def blended(model:Colorization, # Before
+            other:Colorization, # After a run that started from it
+            share:float # 0: `model`, 1: `other`
+           ) -> Colorization: # A new model, in eval mode
+    "The weights on the way from one model to another. Raises ValueError if their shapes differ."
+    a, b = model.state_dict(), other.state_dict()
+    if {k: v.shape for k,v in a.items()} != {k: v.shape for k,v in b.items()}: raise ValueError('The two models have different shapes: blend a model with one that was started from it.')
+    new = build_model(other.config)
+    new.load_state_dict({k: v.lerp(b[k].to(v), share) if v.is_floating_point() else b[k] for k,v in a.items()})
+    return new.eval()
+
 # %% ../nbs/06_training.ipynb #e06f0af6
 def _originals(*parts):
     "For the `(old, new)` numbers of channels of each part of a layer's input: the old channel that each new one copies."
@@ -307,6 +321,18 @@ class ManyProcesses(Callback):
         self.learn.model = DistributedDataParallel(self.model, find_unused_parameters=not (self.loss_func.alpha and self.loss_func.color_loss))
     def after_fit(self): self.learn.model = get_model(self.model)
 
+# %% ../nbs/06_training.ipynb #616ea5e6
+class Aged(Callback):
+    "Gives the network a `share` of its training photos as old prints (chapter 1a)."
+    order = 12  # after InColorSpace
+    def __init__(self, share:float, seed:int=0): self.share, self.seed = share, seed
+    def before_batch(self):
+        if not self.training: return
+        train, lab = self.dls.train, self.in_color_space.lab
+        rng = np.random.default_rng([self.seed, train.epoch, train.first + self.iter, process_share()[0]])
+        old = torch.from_numpy(rng.random(len(lab)) < self.share).to(lab.device)
+        if old.any(): self.xb[0][old] = self.in_color_space.space.grey(aged(lab2rgb(lab[old]), int(rng.integers(2**62)))/100)
+
 # %% ../nbs/06_training.ipynb #22668742
 @dataclass
 class Recipe:
@@ -317,6 +343,7 @@ class Recipe:
     bs:int = 128 # Photos in a batch, over all processes
     size:int = 224 # Side of the random crops, in pixels; the global branch sees the whole crop
     min_scale:float = 0. # Smallest side of a random crop, as a share of the photo's; 0: all are cut at `size`
+    aged:float = 0. # Share of the training photos that look like old prints (chapter 1a)
     start_size:int = 0 # Side of the first crops, which grow over half of the epochs; 0: all have `size`
     cache_size:int = 256 # Side that photos are stored at
     opt:str = 'adadelta' # or `adamw`
@@ -335,7 +362,7 @@ class Recipe:
 
 RECIPES = dict(paper=Recipe(),
                tiny=Recipe(width=.25, epochs=11, bs=64, size=112, cache_size=128, opt='adamw', lr=2e-3, wd=1e-2, schedule='cosine'),
-               small=Recipe(width=.5, epochs=3, bs=64, size=112, cache_size=128, opt='adamw', lr=1e-3, wd=1e-2, schedule='cosine',
+               small=Recipe(width=.5, epochs=8, bs=64, size=112, min_scale=.7, cache_size=128, opt='adamw', lr=1e-3, wd=1e-2, schedule='cosine',
                             ema=.998, start='tiny'))
 
 # %% ../nbs/06_training.ipynb #ce7532c0
@@ -376,6 +403,7 @@ def _callbacks(r, device, share):
     cbs = [DataTime()]
     if r.bf16 and fast_bf16(device): cbs += [Bf16()]
     if r.ema: cbs += [WeightAverage(r.ema)]
+    if r.aged: cbs += [Aged(r.aged, r.seed)]
     if r.start_size: cbs += [GrowingCrops(r.start_size, r.size, r.epochs)]
     if r.schedule != 'constant': cbs += [ParamScheduler({'lr': combined_cos(WARM_UP[r.schedule], r.lr/25, r.lr, 0.)})]
     if share[1] > 1: cbs += [ManyProcesses()]

@@ -212,13 +212,11 @@ BROWSER = next((p for n in ('chromium', 'chromium-browser', 'google-chrome', 'ch
 RATER = 'Zoë  O\u2019Hara, "李" 🙂'
 
 @pytest.fixture(scope='module')
-def browser():
-    sync = pytest.importorskip('playwright.sync_api', reason='pip install -e ".[test]"')
+def browser(playwright):
     if not BROWSER: pytest.skip('no Chromium or Chrome is installed')
-    with sync.sync_playwright() as p:
-        b = p.chromium.launch(executable_path=BROWSER, args=['--no-sandbox', '--disable-gpu'])
-        yield b
-        b.close()
+    b = playwright.chromium.launch(executable_path=BROWSER, args=['--no-sandbox', '--disable-gpu'])
+    yield b
+    b.close()
 
 @pytest.fixture
 def visit(browser, tmp_path):

@@ -1,11 +1,13 @@
-"""The book's own commands: `python tools/book.py run [NB...] | readme | site | check`
+"""The book's own commands: `python tools/book.py run [NB...] | heads [NB...] | pages | readme | site | check`
 
 run     execute notebooks in place and store their outputs (all of nbs/ when none is named)
+heads   write what stands at the top of each chapter: the badge, the time to read and to run, the cell for Colab
+pages   write nbs/paper_vs_here.md and nbs/models.md from the notebooks' tables, the model cards and CITATION.cff
 readme  write README.md from nbs/index.ipynb
 site    build the site into _docs/, with Quarto where it is installed, with smalldocs otherwise
-check   clean, export and write the README again: exit 1 if that changes a file or a module has lost its notebook
+check   clean, export and write heads, pages and README again: exit 1 if that changes a file or a module has lost its notebook
 """
-import argparse, base64, json, os, re, shutil, subprocess, sys, tempfile
+import argparse, base64, json, os, re, shutil, subprocess, sys, tempfile, time
 from concurrent.futures import ProcessPoolExecutor
 from hashlib import sha256
 from multiprocessing import get_context
@@ -13,9 +15,13 @@ from pathlib import Path
 
 root = Path(__file__).resolve().parent.parent
 nbs = root/'nbs'
+CHAPTERS = sorted(nbs.glob('[0-9]*.ipynb'))
 os.chdir(root)  # nbdev looks for settings.ini from here
 os.environ['PYTHONPATH'] = str(root)  # for worker processes
 sys.path.insert(0, str(root))
+sys.path.insert(0, str(root/'tools'))
+
+import web
 
 def _lines(o): return o if isinstance(o, str) else ''.join(o)
 
@@ -34,6 +40,8 @@ def _complaints(nb):
             if m := re.search(rf'({here})/[\w.]\S*', txt): yield f'cell {i}: a path of this machine in the output: {m[0][:80]}'
             if o.get('name') == 'stderr': yield f'cell {i}: writes to stderr: {txt.strip()[:200]}'
             if '\r' in txt or '<progress' in txt: yield f'cell {i}: a progress bar in the output'
+            if any('image' in k for k in o.get('data', {})) and not {'hide', 'include:false'} & _directives(c.source) and '#| fig-alt:' not in c.source:
+                yield f'cell {i}: a picture without a text for those who do not see it: add `#| fig-alt: "..."`'
 
 def run_one(path):
     "Execute one notebook and store its outputs; return what went wrong, empty when nothing did"
@@ -47,15 +55,17 @@ def run_one(path):
         if cell.cell_type != 'code' or skips & _directives(cell.source): return True  # a skipped cell keeps its outputs
         cell.outputs = []
     os.chdir(nbs)
+    start = time.perf_counter()
     try: shell.run_all(nb, exc_stop=True, preproc=skip)
     except BaseException: return [shell.prettytb(path.name)]
+    took = time.perf_counter() - start
     clean_nb(nb)
     write_nb(nb, path)
+    if path in CHAPTERS: head(path, took)
     return list(_complaints(nb))
 
 def run(paths):
     paths = [Path(p).resolve() for p in paths] or sorted(nbs.glob('*.ipynb'))
-    if missing := [str(p) for p in paths if not p.is_file()]: sys.exit(f'no such notebook: {", ".join(missing)}')
     os.environ.setdefault('OMP_NUM_THREADS', '1')
     bad = 0
     with ProcessPoolExecutor(2, get_context('spawn'), max_tasks_per_child=1) as ex:
@@ -64,6 +74,106 @@ def run(paths):
             bad += bool(wrong)
     sys.exit(bad > 0)
 
+# ---- heads: the top of each chapter
+
+COLAB = """#| hide
+import sys
+if 'google.colab' in sys.modules:  # a fresh machine: fetch the book, install it, work beside its results and images
+    !test -d /content/book || git clone -q --depth 1 GIT_URL /content/book
+    %pip install -q "/content/book[train,onnx]"
+    %cd -q /content/book/nbs"""
+
+def _read_time(cells):
+    "Minutes to read: 160 words of text or 20 lines of code in a minute, in steps of five"
+    text = ' '.join(_lines(c['source']) for c in cells if c['cell_type'] == 'markdown')
+    code = [_lines(c['source']) for c in cells if c['cell_type'] == 'code' and not {'hide', 'echo:false'} & _directives(_lines(c['source']))]
+    minutes = len(text.split())/160 + sum(o.count('\n') + 1 for o in code)/20
+    return f'{max(5, 5*round(minutes/5))} minutes to read'
+
+def _run_time(s):
+    "Seconds in words, the same for a faster and a slower day"
+    return ('seconds' if s < 12 else 'half a minute' if s < 40 else 'a minute' if s < 90 else f'{s/60:.0f} minutes') + ' to run on two CPU cores'
+
+def head(path, took=None):
+    "Write the two cells below a chapter's title. `took` is how long it ran, in seconds; without it the time that stands there stays"
+    from nbdev.config import get_config
+    cfg, text = get_config(), path.read_text()
+    nb = json.loads(text)
+    old = next((_lines(c['source']) for c in nb['cells'] if c['id'] == 'head0000'), '')
+    cells = [c for c in nb['cells'] if c['id'] not in ('head0000', 'colab000')]
+    run = _run_time(took) if took else next(iter(re.findall(r'· ([^·]* to run .*)', old)), '')
+    where = f'{cfg.git_url.replace("github.com", "colab.research.google.com/github")}/blob/{cfg.branch}/nbs/{path.name}'
+    line = f'[![Open in Colab](images/colab.svg)]({where}) ' + ' · '.join(o for o in (_read_time(cells), run) if o)
+    cells[1:1] = [dict(cell_type='markdown', id='head0000', metadata={}, source=[line]),
+                  dict(cell_type='code', execution_count=None, id='colab000', metadata={}, outputs=[],
+                       source=COLAB.replace('GIT_URL', cfg.git_url).splitlines(keepends=True))]
+    nb['cells'] = cells
+    new = json.dumps(nb, indent=1, ensure_ascii=False, sort_keys=True) + '\n'
+    if new != text: path.write_text(new)
+
+def heads(paths=()):
+    for p in [Path(o).resolve() for o in paths] or CHAPTERS: head(p)
+
+# ---- pages made from what other files say
+
+MADE = """---
+title: {title}
+description: {about}
+---
+
+<!-- Made by `python tools/book.py pages` from {source}: edit there. -->
+
+"""
+
+def _differences():
+    "The tables `Paper vs. here` of all chapters"
+    out = [MADE.format(title='Paper vs. here', about='Every place where this book departs from the paper, and why', source='the notebooks'),
+           'Each chapter ends with such a table. Here they are together, in the order of the book.\n']
+    for p in CHAPTERS:
+        cells = json.loads(p.read_text())['cells']
+        found = re.search(r'^## Paper vs\. here\s*\n(.*?)(?=^## |\Z)', '\n\n'.join(_lines(c['source']) for c in cells if c['cell_type'] == 'markdown'), re.M | re.S)
+        title = re.match('# (.*)', _lines(cells[0]['source']))[1]
+        if found: out.append(f'## {_number(p)} [{title}]({p.name})\n\n{found[1].strip()}\n')
+    return '\n'.join(out)
+
+def _number(path): return re.sub(r'^0(?=\d)', '', path.stem.split('_')[0])
+
+def _bibtex(c, key, kind):
+    "One work of CITATION.cff as BibTeX"
+    names = ' and '.join(f"{a['given-names']} {a['family-names']}" if 'family-names' in a else f"{{{a['name']}}}" for a in c['authors'])
+    rows = dict(author=names, title='{' + c['title'] + '}', **{k: c[k] for k in ('journal', 'volume', 'number', 'year', 'doi', 'version', 'url') if k in c})
+    if 'issue' in c: rows['number'] = c['issue']
+    width = max(map(len, rows))
+    return f'@{kind}{{{key},\n' + ',\n'.join(f'  {k:<{width}} = {{{v}}}' for k,v in rows.items()) + '\n}'
+
+def _models():
+    "The cards of the shipped models, and how to cite"
+    import yaml
+    cff = yaml.safe_load((root/'CITATION.cff').read_text())
+    out = [MADE.format(title='Models, and how to cite', about='What the shipped models learnt from, how good they are, and where they fail',
+                       source='letthere_color/weights/*/README.md and CITATION.cff')]
+    for p in sorted((root/'letthere_color/weights').glob('*/README.md')):
+        out.append(re.sub(r'^#', '##', re.sub(r'\A---\n.*?\n---\n', '', p.read_text(), flags=re.S), flags=re.M).strip() + '\n')
+    out.append(f"""## How to cite
+
+The paper first: the idea is its authors'.
+
+```bibtex
+{_bibtex(cff['preferred-citation'], 'IizukaSIGGRAPH2016', 'article')}
+```
+
+This book and its models, if you used them:
+
+```bibtex
+{_bibtex(cff, 'letthere_color', 'software')}
+```
+""")
+    return '\n'.join(out)
+
+def pages():
+    (nbs/'paper_vs_here.md').write_text(_differences())
+    (nbs/'models.md').write_text(_models())
+
 # ---- readme
 
 def _from_top(md):
@@ -71,7 +181,7 @@ def _from_top(md):
     md = re.sub(r'(\]\()(?!\w+:|#|/)([^)]+)', r'\1nbs/\2', md)
     return re.sub(r'(<(?:img|source)\b[^>]*?\b(?:src|srcset)=")(?!\w+:|/)', r'\1nbs/', md)
 
-def _output_md(o, name):
+def _output_md(o, name, alt=''):
     "One stored output as GitHub's Markdown; a figure goes to nbs/images/NAME"
     data = o.get('data', {})
     if 'text/markdown' in data: return _lines(data['text/markdown'])
@@ -79,7 +189,7 @@ def _output_md(o, name):
         if f'image/{kind}' not in data: continue
         (nbs/'images').mkdir(exist_ok=True)
         (nbs/'images'/f'{name}.{kind}').write_bytes(base64.b64decode(_lines(data[f'image/{kind}'])))
-        return f'![](nbs/images/{name}.{kind})'
+        return f'![{alt}](nbs/images/{name}.{kind})'
     return '```\n' + _lines(o.get('text') or data.get('text/plain', '')).rstrip('\n') + '\n```'
 
 def _front(md):
@@ -100,7 +210,9 @@ def readme():
         if d & {'hide', 'export', 'include:false'} or any(o.startswith('default_exp') for o in d): continue
         src = re.sub(r'^#\|.*\n?', '', src, flags=re.M).strip()
         if src and 'echo:false' not in d: out.append(f'```python\n{src}\n```')
-        out += [_output_md(o, f"readme-{c['id']}-{i}") for i,o in enumerate(c['outputs'])]
+        alt = next(iter(re.findall(r'^#\| fig-alt: "?(.*?)"?$', _lines(c['source']), re.M)), '')
+        if drawing := re.search(r'images/[\w-]+\.svg', src): out.append(f'![{alt}](nbs/{drawing[0]})')
+        else: out += [_output_md(o, f"readme-{c['id']}-{i}", alt) for i,o in enumerate(c['outputs'])]
     (root/'README.md').write_text('\n\n'.join(o for o in out if o) + '\n')
 
 # ---- site
@@ -127,14 +239,15 @@ def _page_names(proc):
 
 def _offline(site, names, home):
     "Make smalldocs' pages work from a folder: KaTeX comes from nbs/katex, search needs no server"
-    page = re.compile(rf'\b({"|".join(names)})\.html')
-    for p in [*site.glob('*.html'), site/'search.json', site/'sitemap.xml']:
-        t = page.sub(lambda m: f'{names[m[1]]}.html', p.read_text())
+    page = re.compile(rf'\b({"|".join(names)})\.html|(?<=href=")({"|".join(names)})\.ipynb(?=")')
+    for p in [*{*site.rglob('*.html')} - {site/web.NAME}, site/'search.json', site/'sitemap.xml']:
+        t = page.sub(lambda m: f'{names[m[1] or m[2]]}.html', p.read_text())
         if p.suffix == '.html':
             p.unlink()
-            p = site/f'{names.get(p.stem, p.stem)}.html'
-            t = re.sub(r'"https:[^"]*/katex@[^"/]*/dist/', '"katex/', t)
-            t = t.replace(f'href="{home}/', 'href="').replace('</head>', SEARCH + '\n</head>', 1)
+            p = p.with_stem(names.get(p.stem, p.stem))
+            up = '../'*(len(p.relative_to(site).parts) - 1)
+            t = re.sub(r'"https:[^"]*/katex@[^"/]*/dist/', f'"{up}katex/', t)
+            t = t.replace(f'href="{home}/', f'href="{up}').replace('</head>', SEARCH + '\n</head>', 1)
             if m := re.search(r'<(script|img|source|iframe)\b[^>]*\bsrc="https?:[^>]*>|<link rel="stylesheet"[^>]*https?:[^>]*>', t):
                 sys.exit(f'{p.name} loads something from the network: {m[0][:200]}')
         p.write_text(t)
@@ -145,15 +258,19 @@ def site():
     from nbdev.doclinks import _build_modidx
     from nbdev.quarto import proc_nbs, refresh_quarto_yml
     cfg = get_config()
+    home = cfg.doc_host + cfg.doc_baseurl
     refresh_quarto_yml()
     _build_modidx()
     proc = proc_nbs(force=True, n_workers=2)
+    web.copy_to(proc, home)
     if shutil.which('quarto'): subprocess.run(['quarto', 'render', '--no-cache'], cwd=proc, check=True)
     else:
         names, yml = _page_names(proc), proc/'_quarto.yml'
         yml.write_text(re.sub(r'.*html-math-method.*\n', '', yml.read_text()))  # for Quarto only
         subprocess.run([sys.executable, '-m', 'smalldocs.cli', 'render', '--strict', str(proc)], check=True)
-        _offline(proc/cfg.doc_path.name, names, cfg.doc_host + cfg.doc_baseurl)
+        _offline(proc/cfg.doc_path.name, names, home)
+    for css in (proc/cfg.doc_path.name).rglob('*.css'):  # the themes ask for web fonts; ours are the reader's own
+        css.write_text(re.sub(r'@import url\([^)]*\);', '', css.read_text()))
     shutil.rmtree(cfg.doc_path, ignore_errors=True)
     shutil.move(proc/cfg.doc_path.name, cfg.doc_path)
     print(f'The site is in {cfg.doc_path.name}/: open {cfg.doc_path.name}/index.html')
@@ -170,7 +287,7 @@ def check():
     from nbdev.doclinks import nbdev_export
     from nbdev.quarto import refresh_quarto_yml
     before = _files()
-    for step in (nbdev_clean.__wrapped__, nbdev_export.__wrapped__, refresh_quarto_yml, readme): step()
+    for step in (nbdev_clean.__wrapped__, nbdev_export.__wrapped__, refresh_quarto_yml, heads, pages, readme): step()
     after = _files()
     wrong = [f'{f}: out of step with its notebook (now written anew: look at `git diff`)' for f in sorted(before.keys() | after.keys())
              if before.get(f) != after.get(f)]
@@ -179,13 +296,14 @@ def check():
         if m and not (nbs.parent/m[1]).is_file(): wrong.append(f'{p.relative_to(root)}: its notebook {m[1]} is gone')
         if m and (nbs.parent/m[1]).is_file() and f'default_exp {p.stem}' not in (nbs.parent/m[1]).read_text():
             wrong.append(f'{p.relative_to(root)}: {m[1]} no longer exports it')
-    print('\n'.join(wrong) or 'Notebooks, modules and README.md are in step.')
+    print('\n'.join(wrong) or 'Notebooks, modules, pages and README.md are in step.')
     sys.exit(bool(wrong))
 
 if __name__ == '__main__':
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument('command', choices=['run', 'readme', 'site', 'check'])
-    p.add_argument('notebooks', nargs='*', help='for run: the notebooks, all when none is named')
+    p.add_argument('command', choices=['run', 'heads', 'pages', 'readme', 'site', 'check'])
+    p.add_argument('notebooks', nargs='*', help='for run and heads: the notebooks, all when none is named')
     a = p.parse_args()
-    if a.notebooks and a.command != 'run': p.error(f'{a.command} takes no notebooks')
-    run(a.notebooks) if a.command == 'run' else globals()[a.command]()
+    if a.notebooks and a.command not in ('run', 'heads'): p.error(f'{a.command} takes no notebooks')
+    if missing := [o for o in a.notebooks if not Path(o).is_file()]: p.error(f'no such notebook: {", ".join(missing)}')
+    globals()[a.command](*[a.notebooks]*(a.command in ('run', 'heads')))

@@ -1,0 +1,37 @@
+"""How much of a second run to take? Weights on the line between the model before it and the model after it. (notebook 06)
+
+python benchmarks/blend.py BEFORE AFTER VALID [--json nbs/results/blend.json]
+BEFORE, AFTER: models, shipped names or folders, the second started from the first. VALID: class folders or a .tar shard of colour photos, or
+the cache of a run. Whole photos of 128 pixels: gain over grey in dB, and mean chroma as a share of the truth."""
+import argparse, json, platform, subprocess, tempfile
+from datetime import date
+from pathlib import Path
+
+import torch
+from letthere_color.colorization import load_model, predict_ab
+from letthere_color.core import rgb2lab
+from letthere_color.data import cache_photos, load_cache
+from letthere_color.training import blended, chroma, chroma_true, psnr, psnr_grey
+
+p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+p.add_argument('before'); p.add_argument('after'); p.add_argument('photos', type=Path)
+p.add_argument('--shares', type=float, nargs='+', default=[0, .3, .5, 1])
+p.add_argument('--json', type=Path, default=Path('nbs/results/blend.json'))
+a = p.parse_args()
+
+with tempfile.TemporaryDirectory() as tmp:
+    photos = load_cache(a.photos) if (a.photos/'cache.json').exists() else cache_photos(a.photos, tmp, 128)
+    before, after, rows = load_model(a.before), load_model(a.after), []
+    for share in a.shares:
+        model, found = blended(before, after, share), []
+        for rgb in photos.photos.split(64):
+            lab = rgb2lab(rgb.permute(0,3,1,2))
+            L, true = lab[:,:1]/100, lab[:,1:]
+            ab = predict_ab(model, L)
+            found.append(torch.stack([f(L, ab, true, None, None) for f in (psnr, psnr_grey, chroma, chroma_true)]))
+        end, grey, painted, truth = torch.cat(found, 1).mean(1).tolist()
+        rows.append(dict(share=share, gain=round(end - grey, 3), chroma_ratio=round(painted/truth, 3)))
+        print(rows[-1], flush=True)
+git = subprocess.run(['git', 'rev-parse', '--short', 'HEAD'], capture_output=True, text=True).stdout.strip()
+a.json.write_text(json.dumps(dict(command=f'python benchmarks/blend.py {Path(a.before).name} {Path(a.after).name} {a.photos.name}', photos=len(photos), seed=0,
+                                  hardware=f'{platform.machine()}, {torch.get_num_threads()} threads', torch=torch.__version__, date=str(date.today()), commit=git, rows=rows), indent=1) + '\n')

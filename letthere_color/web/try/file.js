@@ -1,0 +1,86 @@
+// What a file is, read from its first bytes: a browser would guess, and decode a bomb to find out its size.
+
+import { Refusal } from "./refusal.js";
+
+export const MAX_PIXELS = 64e6;
+const OTHERS = [
+  [/^(II\*\0|MM\0\*|II\+\0|MM\0\+)/, "TIFF"],
+  [/^....ftyp(heic|heix|mif1|hevc)/s, "HEIC"],
+  [/^....ftypavif/s, "AVIF"],
+  [/^BM/, "BMP"],
+  [/^%PDF/, "PDF"],
+  [/^....ftyp/s, "a film"],
+];
+
+const bytes = async (file, from, n) => new DataView(await file.slice(from, from + n).arrayBuffer());
+const text = (view) => String.fromCharCode(...new Uint8Array(view.buffer, view.byteOffset, view.byteLength));
+
+function png(head, view) {
+  return { width: view.getUint32(16), height: view.getUint32(20), animated: head.includes("acTL") };
+}
+
+function gif(head, view) {
+  return {
+    width: view.getUint16(6, true),
+    height: view.getUint16(8, true),
+    animated: /NETSCAPE2\.0|!\xf9\x04.(?!\0\0)/s.test(head), // it repeats, or its first picture has a delay
+  };
+}
+
+function webp(head, view) {
+  const uint24 = (i) => view.getUint16(i, true) + (view.getUint8(i + 2) << 16);
+  const kind = head.slice(12, 16);
+  if (kind === "VP8X")
+    return { width: uint24(24) + 1, height: uint24(27) + 1, animated: (view.getUint8(20) & 2) > 0 };
+  if (kind === "VP8 ")
+    return { width: view.getUint16(26, true) & 0x3fff, height: view.getUint16(28, true) & 0x3fff };
+  const bits = view.getUint32(21, true);
+  return { width: (bits & 0x3fff) + 1, height: ((bits >> 14) & 0x3fff) + 1 };
+}
+
+/** The size is in the first frame header; the segments before it may be long. */
+async function jpeg(file) {
+  for (let at = 2; at + 9 < file.size;) {
+    const segment = await bytes(file, at, 9);
+    const marker = segment.getUint8(1);
+    if (segment.getUint8(0) !== 0xff) break;
+    if (marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker))
+      return { width: segment.getUint16(7), height: segment.getUint16(5) };
+    at += marker === 0xff ? 1 : 2 + segment.getUint16(2);
+  }
+  throw new Refusal("is damaged or cut off: copy it again.");
+}
+
+async function inspected(file) {
+  const view = await bytes(file, 0, 4096);
+  const head = text(view);
+  if (!head) throw new Refusal("is empty (0 bytes): copy the photo again.");
+  if (head.startsWith("\xff\xd8\xff")) return jpeg(file);
+  if (head.startsWith("\x89PNG")) return png(head, view);
+  if (/^GIF8/.test(head)) return gif(head, view);
+  if (/^RIFF....WEBP/s.test(head)) return webp(head, view);
+  const other = OTHERS.find(([start]) => start.test(head));
+  throw new Refusal(
+    other
+      ? `is ${other[1]}: this page reads JPEG, PNG and WebP. Save it as one of them.`
+      : "is not a photo: this page reads JPEG, PNG and WebP.",
+  );
+}
+
+/** Width, height and whether it is animated. Throws a Refusal for all that is no photo, or too large. */
+export async function inspect(file) {
+  let found;
+  try {
+    found = await inspected(file);
+  } catch (e) {
+    throw e instanceof Refusal ? e : new Refusal("is damaged or cut off: copy it again.");
+  }
+  const pixels = found.width * found.height;
+  if (!pixels) throw new Refusal("has no pixels: copy it again.");
+  if (pixels > MAX_PIXELS)
+    throw new Refusal(
+      `has ${Math.round(pixels / 1e6)} million pixels, and this page colours up to ${MAX_PIXELS / 1e6} million: ` +
+        "make it smaller, or use the command letthere colorize.",
+    );
+  return found;
+}

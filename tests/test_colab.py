@@ -1,0 +1,75 @@
+"""The notebooks in Colab, by a stand-in: a module google.colab, this repository in GitHub's place, and another folder for /content.
+
+`pytest -m slow -n 0 tests/test_colab.py` runs each chapter as Colab does: in a fresh environment with the newest fastai, alone in an empty folder."""
+import json, os, subprocess, sys, venv
+from pathlib import Path
+
+import pytest
+
+root = Path(__file__).parent.parent
+books = sorted((root/'nbs').glob('[0-9]*.ipynb'))
+pytestmark = pytest.mark.skipif(not (root/'.git').exists(), reason='clones this repository')
+
+def setup_cell(path):
+    return next(''.join(c['source']) for c in json.loads(path.read_text(encoding='utf-8'))['cells'] if 'google.colab' in ''.join(c['source']))
+
+@pytest.fixture
+def colab(tmp_path):
+    "An environment in which Python takes itself for Colab's; folders `empty`, `content`"
+    for d in ('empty', 'content', 'fake/google/colab'): (tmp_path/d).mkdir(parents=True)
+    (tmp_path/'fake/google/colab/__init__.py').touch()
+    (tmp_path/'fake/sitecustomize.py').write_text('import google.colab')
+    env = {k: v for k,v in os.environ.items() if k != 'PYTHONPATH'}
+    return env | dict(PYTHONPATH=str(tmp_path/'fake'), GIT_CONFIG_COUNT='1', GIT_CONFIG_KEY_0=f'url.{root.as_uri()}.insteadOf',
+                      GIT_CONFIG_VALUE_0='https://github.com/letthere-color/letthere_color', IPYTHONDIR=str(tmp_path/'ipython'))
+
+RUN = '''
+import os, sys
+from IPython.core.interactiveshell import InteractiveShell
+for _ in range(2): InteractiveShell.instance().run_cell(sys.argv[1]).raise_error()
+print('now in', os.getcwd())
+'''
+
+def run_cell(cell, cwd, env):
+    r = subprocess.run([sys.executable, '-c', RUN, cell], cwd=cwd, env=env, capture_output=True, text=True)
+    assert r.returncode == 0 and 'fatal' not in r.stdout + r.stderr, r.stdout + r.stderr
+    return Path(r.stdout.split('now in ')[1].strip())
+
+@pytest.mark.parametrize('path', books, ids=[p.stem for p in books])
+def test_every_chapter_has_the_cell(path): assert setup_cell(path) == setup_cell(books[0])
+
+def test_cell(colab, tmp_path):
+    "Fetches and installs once, then works beside results and images; a second run of the cell does no harm"
+    (tmp_path/'fake/pip.py').write_text(f'import sys; open({str(tmp_path/"pip.log")!r}, "a").write(" ".join(sys.argv[1:]) + "\\n")')
+    cwd = run_cell(setup_cell(books[0]).replace('/content', str(tmp_path/'content')), tmp_path/'empty', colab)
+    assert cwd == tmp_path/'content/book/nbs' and any(cwd.glob('results/*.json')) and any(cwd.glob('images/*'))
+    assert (tmp_path/'pip.log').read_text().splitlines() == [f'install -q {cwd.parent}[train,onnx]']*2
+
+def test_cell_elsewhere(colab, tmp_path):
+    assert run_cell(setup_cell(books[0]), tmp_path/'empty', {**colab, 'PYTHONPATH': ''}) == tmp_path/'empty'
+    assert not any((tmp_path/'empty').iterdir())
+
+@pytest.fixture(scope='session')
+def machine(tmp_path_factory):
+    "Python of a fresh environment with what Colab has, and no letthere_color"
+    d = tmp_path_factory.mktemp('machine')
+    venv.create(d, with_pip=True)
+    subprocess.run([d/'bin/pip', 'install', '-q', 'torch', 'torchvision', 'fastai', 'ipykernel', 'nbclient'], check=True)
+    return d/'bin/python'
+
+EXECUTE = '''
+import sys, nbformat
+from nbclient import NotebookClient
+nb = nbformat.read(sys.argv[1], 4)
+nb.cells = [c for c in nb.cells if not any(c.source.startswith(f'#| {o}') for o in ('slow', 'cuda', 'eval'))]
+NotebookClient(nb, timeout=600, kernel_name='python3').execute()
+'''
+
+@pytest.mark.slow
+@pytest.mark.parametrize('path', books, ids=[p.stem for p in books])
+def test_chapter_alone(path, machine, colab, tmp_path):
+    text = path.read_text(encoding='utf-8').replace('/content', str(tmp_path/'content'))
+    (tmp_path/'empty'/path.name).write_text(text, encoding='utf-8')
+    env = colab | dict(PATH=f'{machine.parent}{os.pathsep}{os.environ["PATH"]}', MPLBACKEND='module://matplotlib_inline.backend_inline')
+    r = subprocess.run([machine, '-c', EXECUTE, path.name], cwd=tmp_path/'empty', env=env, capture_output=True, text=True)
+    if r.returncode: pytest.fail(r.stderr[-3000:], pytrace=False)
