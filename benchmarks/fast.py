@@ -12,6 +12,7 @@ from letthere_color.colorization import load_model, shipped_models
 from letthere_color.core import photo2tensor, rgb2l, sample_photos
 from letthere_color.fast import (OnnxColorization, benchmark_table, colour_difference, export_onnx, fast_model, fold_norm, halve_tail,
                                  lean_model, split_fusion)
+from letthere_color.inference import look_around
 
 def cpu():
     try: name = next(l.split(':')[1].strip() for l in open('/proc/cpuinfo') if l.startswith('model name'))
@@ -25,13 +26,19 @@ def commit(): return subprocess.run(['git', 'rev-parse', '--short', 'HEAD'], cap
 def in_onnx(model):
     with tempfile.TemporaryDirectory() as d: return OnnxColorization(export_onnx(model, Path(d)/'model.onnx'))
 
+class InBfloat16:
+    "`lean_model` in numbers of 16 bits; takes and gives what `Colorization` does"
+    def __init__(self, model): self.model, self.space = lean_model(model).to(torch.bfloat16), model.space
+    def __call__(self, L, style=None): return self.model(L.bfloat16(), look_around(self.model, L))[0].float(), None
+
 def tricks(model):
     "The variants of notebook 06c: three tricks, each added to those before, and the engines"
     folded = fold_norm(model)
     split = split_fusion(copy.deepcopy(folded))
     return {'plain': model, 'batch norm folded': folded, '... and fusion as a bias': split,
             '... and last layers at half size': halve_tail(copy.deepcopy(split)), '... and `channels_last`: `lean_model`': lean_model(model), 
-            '`lean_model` as ONNX file, in onnxruntime': in_onnx(model), '`fast_model`: ncnn, with Winograd': fast_model(model)}
+            '`lean_model` as ONNX file, in onnxruntime': in_onnx(model), '`fast_model`: ncnn, with Winograd': fast_model(model),
+            '`lean_model` in bfloat16: not exact': InBfloat16(model)}
 
 def difference(model, fast):
     "Worst and mean CIEDE2000 over the sample photos, at 224 pixels"
@@ -55,11 +62,11 @@ for name in a.models:
     about, variants = dict(name=name, width=model.config.width), tricks(model)
     row = benchmark_table(variants, [224], a.repeats)[0]
     res['tricks'].append(dict(about, ms={k: round(row[k]*1e3, 2) for k in variants}))
-    *_, in_ort, fast = variants.values()
+    *_, in_ort, fast, half = variants.values()
     rows = benchmark_table(dict(plain=model, fast=fast, onnxruntime=in_ort), a.sizes, a.repeats)
     rows = [{k: round(v, 4) if isinstance(v, float) else v for k,v in r.items()} for r in rows]
-    res['models'].append(dict(about, rows=rows, ciede2000=difference(model, fast)))
-    print(name, res['tricks'][-1]['ms'], *rows, res['models'][-1]['ciede2000'], sep='\n  ', flush=True)
+    res['models'].append(dict(about, rows=rows, ciede2000=difference(model, fast), ciede2000_bfloat16=difference(model, half)))
+    print(name, res['tricks'][-1]['ms'], *rows, res['models'][-1]['ciede2000'], res['models'][-1]['ciede2000_bfloat16'], sep='\n  ', flush=True)
 if a.json:
     if a.json.exists():
         old = json.loads(a.json.read_text())

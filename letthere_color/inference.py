@@ -21,7 +21,7 @@ from torch import nn, Tensor
 from . import __version__
 from .core import PhotoError
 from .colorization import DEFAULT_MODEL, Colorization, load_model, predict_ab, shipped_models, _weights_folder
-from .fast import fast_model
+from .fast import fast_model, lean_model
 from .photo_files import MAX_PIXELS, Photo, read_photo, write_photo
 
 # %% ../nbs/07_inference.ipynb #31f07e40
@@ -251,13 +251,14 @@ def from_pretrained(cls:Colorizer,
                     name_or_path:str|Path|None=None, # A shipped model, a folder, or a hub id `owner/name`; None: the default
                     device:str|torch.device|None=None, # `auto`, `cpu`, `cuda` or `mps`; None: the CPU
                     size:int|str=WORKING_SIZE, # Working size in pixels, or `full`
-                    dtype:torch.dtype=torch.float32, # Of the network: bfloat16 is faster on some devices
+                    dtype:torch.dtype=torch.float32, # Of the network: bfloat16 is coarser, and faster on devices that have it
                     fast:bool=True, # On a processor, take `fast_model`: the same colours in less time
                     style=None, # A photo, its features, or a preset: `class:sunset`
                     **kw # `saturation`, `style_strength`, `guided`
                    ):
     "Load a model. Raises FileNotFoundError with the names that exist, or ValueError for the device or an unknown preset."
     model = load_model(name_or_path, auto_device() if device == 'auto' else device)
+    if fast and dtype == torch.bfloat16 and model.config.fusion_kernel == 1: model = lean_model(model)
     model = model.to(dtype)
     if str(style).startswith('class:'): style = load_styles(name_or_path)[str(style).removeprefix('class:')]
     return cls(fast_model(model) if fast else model, size, style=style, **kw)
