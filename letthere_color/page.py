@@ -53,6 +53,10 @@ class PageServer(ThreadingHTTPServer):
         self.names = {f'{name}:{self.port}' for name in ('127.0.0.1', 'localhost')}
         self.url = f'http://127.0.0.1:{self.port}/try.html'
 
+    def handle_error(self, request, client_address):
+        "A visitor who leaves while a file is on its way is no error."
+        if not isinstance(sys.exception(), ConnectionError): super().handle_error(request, client_address)
+
 # %% ../nbs/11a_page.ipynb #a1c0de11
 def prepare_page(folder:Path|None=None # None: the page of the package
                 ):

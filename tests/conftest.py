@@ -1,5 +1,5 @@
 "Two workers share the machine: one thread each (set before torch is imported)."
-import os
+import os, shutil
 
 import pytest
 
@@ -9,3 +9,15 @@ for name in ('OMP_NUM_THREADS', 'MKL_NUM_THREADS'): os.environ.setdefault(name, 
 def playwright():
     "One for all test modules of a process: a second one would not start beside the first"
     with pytest.importorskip('playwright.sync_api', reason='pip install -e ".[test]"').sync_playwright() as p: yield p
+
+@pytest.fixture(scope='session')
+def chrome():
+    "The Chromium or Chrome that is installed"
+    found = (shutil.which(o) for o in ('chromium', 'chromium-browser', 'google-chrome', 'chrome'))
+    return next(filter(None, found), None) or pytest.skip('no Chromium or Chrome is installed')
+
+@pytest.fixture(scope='session')
+def browser(playwright, chrome):
+    b = playwright.chromium.launch(executable_path=chrome, args=['--no-sandbox', '--disable-gpu'])
+    yield b
+    b.close()

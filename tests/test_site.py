@@ -63,12 +63,11 @@ def test_pictures_have_a_text(pages):
 # ---- in a browser
 
 @pytest.fixture(scope='session')
-def browser(playwright):
-    own = next((c for c in ('chromium', 'chromium-browser', 'google-chrome') if shutil.which(c)), None)
-    try: browser = playwright.chromium.launch(executable_path=shutil.which(own) if own else None, args=['--no-sandbox', '--allow-file-access-from-files'])
-    except Exception as e: pytest.skip(f'no browser: {str(e).splitlines()[0]}')
-    yield browser
-    browser.close()
+def browser(playwright, chrome):
+    "One that lets pages from a folder read their neighbours"
+    b = playwright.chromium.launch(executable_path=chrome, args=['--no-sandbox', '--allow-file-access-from-files'])
+    yield b
+    b.close()
 
 CONTRAST = '''() => {  // texts that are harder to read than WCAG AA allows
   const rgba = s => { const [r, g, b, a = 1] = s.match(/[\\d.]+/g).map(Number); return s.startsWith("color(srgb") ? [r*255, g*255, b*255, a] : [r, g, b, a]; };

@@ -12,7 +12,6 @@ from letthere_color.inference import Colorizer, edge_slope, enlarge_chroma
 from letthere_color.page import PageServer, page_folder
 
 root = Path(__file__).parent.parent
-BROWSER = next((p for n in ('chromium', 'chromium-browser', 'google-chrome', 'chrome') if (p := shutil.which(n))), None)
 CODE = 'import sys; from letthere_color.cli import main; sys.argv[0] = "letthere"; main()'
 SLOW = 60_000  # milliseconds that a step may take on a busy machine
 
@@ -42,13 +41,6 @@ def serve(page_files):
 
 @pytest.fixture(scope='module')
 def url(serve): return serve().url
-
-@pytest.fixture(scope='module')
-def browser(playwright):
-    if not BROWSER: pytest.skip('no Chromium or Chrome is installed')
-    b = playwright.chromium.launch(executable_path=BROWSER, args=['--no-sandbox', '--disable-gpu'])
-    yield b
-    b.close()
 
 @pytest.fixture
 def visit(browser, url):
@@ -439,7 +431,7 @@ def test_serve(page_files):
     address = next(o for o in p.stdout if 'http' in o).split()[0]
     assert re.fullmatch(r'http://127\.0\.0\.1:\d+/try\.html', address)
     assert b'Colour a photo' in urlopen(address).read()
-    with urlopen(address.replace('try.html', 'try/assets/ort-wasm-simd-threaded.wasm')) as r: assert r.headers['Content-Type'] == 'application/wasm' and r.read()[:4] == b'\0asm'
+    assert urlopen(address.replace('try.html', 'try/assets/ort-wasm-simd-threaded.wasm')).headers['Content-Type'] == 'application/wasm'
     r = subprocess.run([*command, address.split(':')[2].split('/')[0]], capture_output=True, text=True)
     assert r.returncode == 1 and len(r.stderr.splitlines()) == 1 and '--port' in r.stderr
     p.send_signal(signal.SIGINT)

@@ -1,5 +1,5 @@
 "The user study (nbs/09_user_study.ipynb): blind, fair, nothing lost; its page in a real browser; its statistics against SciPy."
-import json, re, shutil, socket, subprocess, sys, time
+import json, re, socket, subprocess, sys, time
 
 import numpy as np, pytest
 from PIL import Image, ImageCms
@@ -208,15 +208,7 @@ def test_report_of_known_answers(tmp_path):
 
 # ---- the page, in a browser
 
-BROWSER = next((p for n in ('chromium', 'chromium-browser', 'google-chrome', 'chrome') if (p := shutil.which(n))), None)
 RATER = 'Zoë  O\u2019Hara, "李" 🙂'
-
-@pytest.fixture(scope='module')
-def browser(playwright):
-    if not BROWSER: pytest.skip('no Chromium or Chrome is installed')
-    b = playwright.chromium.launch(executable_path=BROWSER, args=['--no-sandbox', '--disable-gpu'])
-    yield b
-    b.close()
 
 @pytest.fixture
 def visit(browser, tmp_path):

@@ -20,10 +20,12 @@ function png(head, view) {
 }
 
 function gif(head, view) {
+  const at = head.indexOf("!\xf9\x04");
+  const delay = at < 0 ? 0 : head.charCodeAt(at + 4) + head.charCodeAt(at + 5);
   return {
     width: view.getUint16(6, true),
     height: view.getUint16(8, true),
-    animated: /NETSCAPE2\.0|!\xf9\x04.(?!\0\0)/s.test(head), // it repeats, or its first picture has a delay
+    animated: head.includes("NETSCAPE2.0") || delay > 0, // it repeats, or its first picture has an end
   };
 }
 
