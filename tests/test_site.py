@@ -141,11 +141,11 @@ def test_chapter(path, site, browser):
     missing = [what for what,there in {
         'badge and times (`python tools/book.py heads`)': 'Open in Colab' in text and 'to read' in text,
         'a question': '?' in text[:2500],
-        'exercises': re.search(r'^1\. ', exercises, re.M),
+        'exercises': re.search(r'^(1\. |\*\*1\.\*\* )', exercises, re.M),
         'a hidden solution': re.search(r'<details>|collapse="true"', exercises)}.items() if not there]
     page = browser.new_page(viewport=dict(width=1280, height=900))
     page.goto((site/f'{re.sub(r"^[0-9]+[a-z]?_", "", path.stem)}.html').as_uri())
-    tops = page.evaluate('[...document.querySelectorAll("main img, main .cell svg, main .cell table, main video")].filter(e => !(e.src || "").endsWith("colab.svg")).map(e => e.getBoundingClientRect().top)')
+    tops = page.evaluate('[...document.querySelectorAll("main img, main .cell svg, main table, main video")].filter(e => !(e.src || "").endsWith("colab.svg")).map(e => e.getBoundingClientRect().top)')
     page.close()
     if not tops or min(tops) > 850: missing.append('a picture (or table) within the first screen')
     report([f'{path.name} lacks {o}' for o in missing])
