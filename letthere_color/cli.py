@@ -158,6 +158,8 @@ def train(
     bs:Annotated[Optional[int], typer.Option(min=2, help='Photos in a batch, over all processes.')]=None,
     lr:Annotated[Optional[float], typer.Option(min=0, help='Learning rate at its highest.')]=None,
     start:Annotated[Optional[str], typer.Option(help='Model to go on from: a shipped one, a folder or a hub id.')]=None,
+    min_scale:Annotated[Optional[float], typer.Option(min=0, max=1, help='Smallest side of a random crop, as a share of the photo\'s.')]=None,
+    aged:Annotated[Optional[float], typer.Option(min=0, max=1, help='Share of the photos to learn from as old prints.')]=None,
     seed:Annotated[int, typer.Option(help='Same seed, same weights (on one machine).')]=0,
     resume:Annotated[bool, typer.Option('--resume', help='Go on from the last checkpoint in the output folder.')]=False,
     device:Annotated[Optional[str], typer.Option(help='Default: a GPU if there is one.')]=None):
@@ -170,7 +172,7 @@ def train(
     from letthere_color.training import RECIPES, first_process_first, process_share, train_colorizer
     if recipe not in RECIPES: raise ValueError(f'no recipe {recipe!r}: choose one of {", ".join(RECIPES)}')
     if device: usable_device(device)
-    given = {k:v for k,v in dict(epochs=epochs, bs=bs, lr=lr, start=start, seed=seed).items() if v is not None}
+    given = {k:v for k,v in dict(epochs=epochs, bs=bs, lr=lr, start=start, min_scale=min_scale, aged=aged, seed=seed).items() if v is not None}
     r, out = replace(RECIPES[recipe], **given), out or Path('runs')/recipe
     with first_process_first():
         known = cache_photos(list(photos), out/'cache'/f'train-{r.cache_size}', r.cache_size)

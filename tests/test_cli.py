@@ -112,7 +112,7 @@ def test_train_resume_and_use(tmp_path):
     for cls in ('a', 'b'):
         (tmp_path/'photos'/cls).mkdir(parents=True)
         for i in range(36): Image.fromarray(rng.integers(0, 255, (4,4,3), np.uint8)).resize((128,128)).save(tmp_path/f'photos/{cls}/{i}.png')
-    train = ['train', 'photos', '-o', 'run', '--epochs', 1, '--bs', 32]
+    train = ['train', 'photos', '-o', 'run', '--epochs', 1, '--bs', 32, '--aged', .5, '--min-scale', .9]
     r = letthere(tmp_path, *train)
     assert r.returncode == 0 and '72 photos of 2 classes' in r.stdout, r.stderr
     assert 'epoch 0, train_loss' in r.stdout and '\r' not in r.stdout, r.stdout
