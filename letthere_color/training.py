@@ -62,14 +62,14 @@ OPTIMISERS = dict(adadelta=adadelta, adamw=adamw)
 # %% ../nbs/06_training.ipynb #d9e4317f
 class InColorSpace(Callback):
     "Puts batches into the colour space of the network (section 4.8), and its answers back into Lab for the metrics."
-    order = 11  # after Bf16
+    order = 11  # before Bf16
     def __init__(self, space:ColorSpace): self.space = space
     def before_batch(self):
         (L,), (ab, label) = self.xb, self.yb
         self.lab = torch.cat([L*100, denorm_ab(ab)], 1)
         x, target = self.space.encode(self.lab)
         self.learn.xb, self.learn.yb = (x,), (target, label)
-    def after_pred(self):
+    def after_loss(self):
         if not self.training: self.painted = self.space.decode(self.x, self.pred[0])[:,1:]  # (B,2,H,W)
 
 # %% ../nbs/06_training.ipynb #3cd17682
@@ -144,7 +144,7 @@ class EpochPictures(Callback):
 # %% ../nbs/06_training.ipynb #f25d9db5
 class Bf16(Callback):
     "Forward pass in bfloat16 where it is safe, on the CPU or GPU (fastai's `to_bf16` knows the GPU alone)."
-    order = 10
+    order = 13  # what is done to the photos stays in float32
     def before_batch(self):
         self.ctx = torch.autocast(self.xb[0].device.type, torch.bfloat16)
         self.ctx.__enter__()
