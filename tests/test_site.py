@@ -96,9 +96,11 @@ WIDE = '''() => [...document.querySelectorAll("main *")].filter(e => e.getBoundi
   ![...function*(p) { while (p = p.parentElement) yield p; }(e)].some(p => ["auto", "scroll", "hidden"].includes(getComputedStyle(p).overflowX)))
   .slice(0, 3).map(e => e.tagName + "." + e.className + " " + e.textContent.trim().slice(0, 40))'''
 
+CUT = '() => [...document.querySelectorAll(".katex-display")].filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.textContent.slice(0, 40))'
+
 @pytest.mark.parametrize('width, scheme', [(1280, 'light'), (1280, 'dark'), (390, 'light'), (390, 'dark')])
 def test_in_a_browser(width, scheme, site, browser):
-    "No error, no request to a network, no page wider than the screen, no text that is hard to read"
+    "No error, no request to a network, no page wider than the screen, no text that is hard to read, no formula cut off"
     context = browser.new_context(viewport=dict(width=width, height=900), color_scheme=scheme)
     page, wrong, name = context.new_page(), [], ''
     page.on('console', lambda m: m.type == 'error' and wrong.append(f'{name}: console: {m.text}'))
@@ -109,6 +111,7 @@ def test_in_a_browser(width, scheme, site, browser):
         name = path.name
         page.goto(path.as_uri(), wait_until='load')
         if page.evaluate('document.documentElement.scrollWidth > innerWidth'): wrong.append(f'{name}: wider than the screen: {page.evaluate(WIDE)}')
+        if width == 1280: wrong += [f'{name}: does not fit: {o}' for o in page.evaluate(CUT)]
         wrong += [f'{name}: {o}' for o in page.evaluate(CONTRAST)]
     context.close()
     report(wrong)
