@@ -26,6 +26,7 @@ from .core import AB_MAX, denorm_ab, norm_ab, open_photo, photo2tensor, rgb2lab
 from .data import PHOTO_EXTENSIONS, PhotoCache, is_colourful
 from .low_level import conv_layer, scaled
 from .colorization import COLOR_SPACES, NETWORKS, ColorSpace, ModelConfig, pad8
+from .metadata import SOURCE_TYPE
 from .inference import Colorizer
 
 # %% ../nbs/08_evaluation.ipynb #1b2021e2
@@ -152,7 +153,8 @@ def list_photos(source:str|Path|list # Anything read_photos takes
     path = Path(source)
     if not path.exists(): raise FileNotFoundError(f'{path} does not exist: give a folder of photos or a .tar shard.')
     shards = [path] if path.suffix == '.tar' else sorted(path.glob('*.tar'))
-    if shards: files = [o for s in shards for o in _from_shard(s)]
+    if path.is_file() and not shards: files = [(str(path), path.name, path.read_bytes)]
+    elif shards: files = [o for s in shards for o in _from_shard(s)]
     else: files = [(str(f), f.relative_to(path), f.read_bytes) for f in sorted(path.rglob('*')) if f.is_file()]
     return [(name, Path(inner).parent.name or None, read) for name, inner, read in files
             if Path(inner).suffix.lower() in PHOTO_EXTENSIONS and not Path(inner).name.startswith('.')]
@@ -163,10 +165,11 @@ class LeftOut(Exception): "Why a photo is not judged"
 def true_photo(data:bytes, # Of a file
                size:int=512 # Larger photos are brought to the area of `size` x `size` pixels
               ) -> Image.Image: # RGB
-    "A photo to compare with. Raises LeftOut for what cannot be read, and for grey photos, which cannot tell a good colour from a bad one."
+    "A photo to compare with. Raises LeftOut for what cannot be read, for grey photos, which cannot tell a good colour from a bad one, and for our own results."
     try: photo = open_photo(Image.open(io.BytesIO(data))).convert('RGB')
     except Exception: raise LeftOut('unreadable') from None  # a broken file can make a decoder raise anything
     if min(photo.size) < 16: raise LeftOut('smaller than 16 pixels')
+    if SOURCE_TYPE.encode() in data: raise LeftOut('coloured by a model')
     if not is_colourful(photo): raise LeftOut('grey')
     (w, h), scale = photo.size, size/(photo.width*photo.height)**.5
     return photo if scale >= 1 else photo.resize((max(16, round(w*scale)), max(16, round(h*scale))), Image.Resampling.LANCZOS)
@@ -232,7 +235,9 @@ def judge_photos(colorizer:Colorizer, # Model and settings
         except (LeftOut, OSError) as e: tally.left_out[name] = str(e); continue
         tally.digest.update(name.encode() + b'\0' + data)
         tally.add(name, cls, photo, *answers(colorizer, photo, saturations, mean_ab))
-    if not tally.photos: raise ValueError(f'There is no photo to judge in {_names(source)}: {len(files)} files, all grey or unreadable. Give photos in colour.')
+    if not tally.photos:
+        why = ', '.join(sorted(set(tally.left_out.values()))) or 'none is a photo'
+        raise ValueError(f'There is no photo to judge in {_names(source)}: {len(files)} files ({why}). Give photos in colour.')
     return tally.result()
 
 # %% ../nbs/08_evaluation.ipynb #c490d0fe

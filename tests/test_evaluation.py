@@ -49,6 +49,16 @@ def test_command_complains(tmp_path, args, says):
     r = subprocess.run([sys.executable, '-c', 'from letthere_color.cli import main; main()', 'evaluate', *args], cwd=tmp_path, capture_output=True, text=True)
     assert r.returncode == 1 and says in r.stderr and 'Traceback' not in r.stderr
 
+def test_own_results_are_not_judged(tmp_path):
+    "A model would find its own colours perfect; and a single photo may be judged"
+    colorizer = Colorizer.from_pretrained('tiny')
+    sample_photos()['china'].resize((96,64)).save(tmp_path/'china.jpg')
+    for suffix in ('jpg', 'png', 'tif', 'webp'): colorizer.colorize_file(tmp_path/'china.jpg', tmp_path/f'china_color.{suffix}')
+    found = judge_photos(colorizer, tmp_path)['data']
+    assert found['photos'] == 1 and set(found['left_out'].values()) == {'coloured by a model'} and len(found['left_out']) == 4
+    assert judge_photos(colorizer, tmp_path/'china.jpg')['data']['photos'] == 1
+    with pytest.raises(ValueError, match='1 files .coloured by a model'): judge_photos(colorizer, tmp_path/'china_color.png')
+
 def test_nothing_to_judge(tmp_path):
     Image.new('RGB', (64,64), 'gray').save(tmp_path/'grey.png')
     with pytest.raises(ValueError, match='no photo to judge'): judge_photos(Colorizer.from_pretrained('tiny'), tmp_path)
