@@ -404,7 +404,6 @@ def test_words_for_all(visit):
 
 # ---- large photos
 
-@pytest.mark.slow
 def test_24_megapixels(visit):
     "It finishes, it is right, and the page answers meanwhile"
     page, im = visit(), sample_photos()['china'].resize((6000,4000))
