@@ -12,6 +12,7 @@ import copy, json, os, secrets, sys, tempfile, threading, time, warnings
 from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
+from fastcore.basics import patch
 import torch, torch.nn.functional as F
 from torch import nn, Tensor
 from . import __version__
@@ -119,17 +120,19 @@ class NcnnFiles:
         return self.add('Convolution', [x], name, (0, len(w)), (1, w.shape[2]), (3, layer.stride[0]), (4, layer.padding[0]),
                         (5, int(b is not None)), (6, w.numel()), end)
 
-    def chain(self, x, layers, name=None):
-        "Layers one after the other; the last output is called `name`."
-        for i, o in enumerate(layers):
-            last = name if i == len(layers) - 1 else None
-            if isinstance(o, nn.Upsample): x = self.add('Interp', [x], last, (0, 1), (1, 2.), (2, 2.))
-            elif isinstance(o, nn.Sigmoid): x = self.add('Sigmoid', [x], last)
-            else: x = self.weighted(o[0] if isinstance(o, nn.Sequential) else o, x, isinstance(o, nn.Sequential), last)
-        return x
-
     def text(self):
         return '\n'.join(['7767517', f'{len(self.lines)} {len(self.lines)}', *self.lines, ''])
+
+# %% ../nbs/06c_fast.ipynb #42218ddb
+@patch
+def chain(self:NcnnFiles, x, layers, name=None):
+    "Layers one after the other; the last output is called `name`."
+    for i, o in enumerate(layers):
+        last = name if i == len(layers) - 1 else None
+        if isinstance(o, nn.Upsample): x = self.add('Interp', [x], last, (0, 1), (1, 2.), (2, 2.))
+        elif isinstance(o, nn.Sigmoid): x = self.add('Sigmoid', [x], last)
+        else: x = self.weighted(o[0] if isinstance(o, nn.Sequential) else o, x, isinstance(o, nn.Sequential), last)
+    return x
 
 # %% ../nbs/06c_fast.ipynb #c5f01a21
 CELLS = torch.stack([F.pad(PHASES[0], (0,0,0,1)), F.pad(PHASES[1], (0,0,1,0))])  # output phase, cell -1..1, weight of w
@@ -252,7 +255,7 @@ class _Graph(nn.Module):
             own, hidden = m.global_features(m.low_level(F.interpolate(L, (n,n), mode='bilinear', antialias=True)))
             glob, more = torch.lerp(own, style, style_weight), (m.classifier(hidden), own)
         ab = m.colorization(m.fusion(m.mid_level(low), glob))
-        return ab[..., :(h+1)//2, :(w+1)//2], *more
+        return ab[..., :(h+1)//2, :(w+1)//2], *more  # (B,2,H/2,W/2), (B,n_classes), (B,256)
 
 # %% ../nbs/06c_fast.ipynb #2ccf6f66
 def _name_sizes(proto):
@@ -276,25 +279,6 @@ def _need(*packages):
     missing = [p for p in packages if p in sys.modules and sys.modules[p] is None or not find_spec(p)]
     if missing: raise ImportError(f'{", ".join(missing)} not installed: pip install "letthere_color[onnx]"')
 
-# %% ../nbs/06c_fast.ipynb #da8c57f4
-def export_onnx(model:Colorization, # Trained; not changed
-                path:str|Path, # File to write, ending in .onnx
-                overwrite:bool=False, # May an existing file be replaced?
-                half:bool=False # Weights in 16 bits: half the size, for a page that must load them
-               ) -> Path: # The file
-    "Write the lean network as an ONNX file. Raises ImportError without the extra `onnx`, FileExistsError, ValueError."
-    path = Path(path)
-    if path.suffix != '.onnx': raise ValueError(f'{path}: an ONNX file ends in .onnx')
-    if path.exists() and not overwrite: raise FileExistsError(f'{path} exists already: choose another name, or --overwrite (overwrite=True)')
-    if not path.parent.is_dir(): raise FileNotFoundError(f'{path}: there is no folder {path.parent}; create it first')
-    _need('onnx', 'onnxscript')
-    tmp = path.with_name(f'.{secrets.token_hex(4)}.part')
-    try:
-        tmp.write_bytes(_onnx_proto(model, half).SerializeToString())
-        os.replace(tmp, path)
-    finally: tmp.unlink(missing_ok=True)
-    return path
-
 # %% ../nbs/06c_fast.ipynb #8f787252
 def _onnx_proto(model, half=False):
     lean, glob = lean_model(copy.deepcopy(model).cpu().float()), model.config.use_global
@@ -314,6 +298,39 @@ def _onnx_proto(model, half=False):
                     input='L/100', letthere_color=__version__).items(): proto.metadata_props.add(key=k, value=v)
     return proto
 
+# %% ../nbs/06c_fast.ipynb #da8c57f4
+def export_onnx(model:Colorization, # Trained; not changed
+                path:str|Path, # File to write, ending in .onnx
+                overwrite:bool=False, # May an existing file be replaced?
+                half:bool=False # Weights in 16 bits: half the size, for a page that must load them
+               ) -> Path: # The file
+    "Write the lean network as an ONNX file. Raises ImportError without the extra `onnx`, FileExistsError, ValueError."
+    path = Path(path)
+    if path.suffix != '.onnx': raise ValueError(f'{path}: an ONNX file ends in .onnx')
+    if path.exists() and not overwrite: raise FileExistsError(f'{path} exists already: choose another name, or --overwrite (overwrite=True)')
+    if not path.parent.is_dir(): raise FileNotFoundError(f'{path}: there is no folder {path.parent}; create it first')
+    _need('onnx', 'onnxscript')
+    tmp = path.with_name(f'.{secrets.token_hex(4)}.part')
+    try:
+        tmp.write_bytes(_onnx_proto(model, half).SerializeToString())
+        os.replace(tmp, path)
+    finally: tmp.unlink(missing_ok=True)
+    return path
+
+# %% ../nbs/06c_fast.ipynb #60cecb3b
+def _open_onnx(path, threads):
+    "A session of onnxruntime on the CPU, and the metadata of the file"
+    _need('onnxruntime')
+    import onnxruntime as ort
+    if not Path(path).is_file(): raise FileNotFoundError(f'{path}: no such file; write it with export_onnx')
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    try: session = ort.InferenceSession(str(path), options, providers=['CPUExecutionProvider'])
+    except Exception as e: raise ValueError(f'{path}: onnxruntime cannot read it; write it again with export_onnx') from e
+    about = session.get_modelmeta().custom_metadata_map
+    if 'config' not in about: raise ValueError(f'{path}: not a file of export_onnx, it has no configuration')
+    return session, about
+
 # %% ../nbs/06c_fast.ipynb #34bc7e64
 class OnnxColorization(nn.Module):
     "Runs a file of `export_onnx` in onnxruntime, on the CPU; takes and gives what `Colorization` does."
@@ -322,15 +339,7 @@ class OnnxColorization(nn.Module):
                  threads:int|None=None # None: as many as PyTorch uses
                 ):
         super().__init__()
-        _need('onnxruntime')
-        import onnxruntime as ort
-        if not Path(path).is_file(): raise FileNotFoundError(f'{path}: no such file; write it with export_onnx')
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = threads or torch.get_num_threads()
-        try: self.session = ort.InferenceSession(str(path), options, providers=['CPUExecutionProvider'])
-        except Exception as e: raise ValueError(f'{path}: onnxruntime cannot read it; write it again with export_onnx') from e
-        about = self.session.get_modelmeta().custom_metadata_map
-        if 'config' not in about: raise ValueError(f'{path}: not a file of export_onnx, it has no configuration')
+        self.session, about = _open_onnx(path, threads or torch.get_num_threads())
         self.config = ModelConfig(**json.loads(about['config']))
         self.space = COLOR_SPACES[self.config.color_space]
         self.where = nn.Parameter(torch.empty(0), requires_grad=False)  # tells that this model is on the CPU

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['QUESTION', 'REAL', 'FIELDS', 'FASTEST', 'PAPER', 'Version', 'Study', 'make_study', 'save_study', 'load_study',
-           'order_for', 'clean_name', 'Answer', 'read_answers', 'append_answer', 'Rating', 'page_html', 'study_page',
+           'order_for', 'clean_name', 'Answer', 'append_answer', 'read_answers', 'Rating', 'page_html', 'study_page',
            'wilson', 'resampled_shares', 'simulated_answers', 'planned_study', 'shuffle_test', 'Comparison', 'compare',
            'MethodShare', 'Report', 'report', 'answers_needed', 'RobotRater', 'train_robot', 'set_leniency',
            'FoolingRate', 'fooling_rates', 'recolour']
@@ -201,6 +201,20 @@ def _read_lines(path):
     if lines and lines[0] != ','.join(FIELDS): raise ValueError(f'{path}, line 1: the columns must be {",".join(FIELDS)}, not {lines[0][:80]}.')
     return [(i, next(csv.reader([o]))) for i, o in enumerate(lines[1:], 2) if o], data[end:]
 
+# %% ../nbs/09_user_study.ipynb #002a5dac
+def append_answer(path:str|Path, # CSV file; made if it is not there
+                  answer:Answer):
+    "Add a line and bring it to the disk. A line that was cut off is removed first."
+    path = Path(path)
+    if not path.exists() or b'\n' not in path.read_bytes(): path.write_bytes(_line(FIELDS))
+    rest = _read_lines(path)[1]
+    with open(path, 'r+b') as f:
+        end = f.seek(-len(rest), os.SEEK_END)
+        f.truncate()
+        f.seek(max(0, end - 1))
+        f.write((b'' if f.read(1) == b'\n' else b'\n') + _line(answer.row))
+        f.flush(); os.fsync(f.fileno())
+
 # %% ../nbs/09_user_study.ipynb #898502eb
 def read_answers(files # A CSV file, a folder of them, or a list of these
                 ) -> tuple[list[Answer],list[str]]: # The answers, and notes on what was not counted
@@ -219,19 +233,6 @@ def read_answers(files # A CSV file, a folder of them, or a list of these
                 raise ValueError(f'{path}, line {i}: {a.rater} has answered {a.photo} ({a.method}) before, see {where}: delete one of them.')
     if not found: raise ValueError(f'There are no answers in {", ".join(map(str, files)) or "the folder"}.')
     return [a for a, _ in found.values()], notes
-
-def append_answer(path:str|Path, # CSV file; made if it is not there
-                  answer:Answer):
-    "Add a line and bring it to the disk. A line that was cut off is removed first."
-    path = Path(path)
-    if not path.exists() or b'\n' not in path.read_bytes(): path.write_bytes(_line(FIELDS))
-    rest = _read_lines(path)[1]
-    with open(path, 'r+b') as f:
-        end = f.seek(-len(rest), os.SEEK_END)
-        f.truncate()
-        f.seek(max(0, end - 1))
-        f.write((b'' if f.read(1) == b'\n' else b'\n') + _line(answer.row))
-        f.flush(); os.fsync(f.fileno())
 
 # %% ../nbs/09_user_study.ipynb #20b77b8b
 FASTEST = .2 # Seconds; an answer that comes sooner is none
@@ -259,27 +260,6 @@ class Rating:
                 raise ValueError(f'{self.answers}: {a.photo} ({a.method}) is not in {self.study.folder}: name another file for the answers.')
             given.setdefault(a.rater, set()).add((a.photo, a.method))
         return given
-
-# %% ../nbs/09_user_study.ipynb #1782e38d
-def _rating_widgets(self, rater):
-    try: import ipywidgets as w
-    except ImportError: raise ImportError('Rating needs ipywidgets (pip install ipywidgets); study_page needs nothing.') from None
-    self.name = w.Text(value=rater, description='Your name', placeholder='any name, the same each time')
-    self.start = w.Button(description='Start', button_style='primary')
-    self.picture, self.said = w.HTML(), w.HTML(f'<p>{_advice(self.seconds)}</p>')
-    self.no, self.yes = (w.Button(description=o, disabled=True, layout=w.Layout(width='9em', height='3em')) for o in ('← No (N)', 'Yes (Y) →'))
-    self.progress = w.IntProgress(description='Done', max=1)
-    for button, kind in ((self.no, 'no'), (self.yes, 'yes')): button.add_class(f'letthere-{kind}')
-    self.start.on_click(lambda _: self.begin())
-    self.no.on_click(lambda _: self.answer(False)); self.yes.on_click(lambda _: self.answer(True))
-    self.box = w.VBox([w.HBox([self.name, self.start]), self.picture, w.HTML(f'<b>{html.escape(self.study.question)}</b>'),
-                       w.HBox([self.no, self.yes]), self.progress, self.said])
-    self.box.add_class('letthere-study')
-Rating._widgets = _rating_widgets
-
-def _advice(seconds):
-    shown = f'Each picture is shown for {seconds:g} seconds. ' if seconds else ''
-    return shown + 'Answer by your first impression; there is no right or wrong. Keys: Y or → for yes, N or ← for no.'
 
 # %% ../nbs/09_user_study.ipynb #9a5b85d5
 def _begin(self):
@@ -311,6 +291,27 @@ def _answer(self, natural):
     self._next()
 
 Rating.begin, Rating._next, Rating.answer = _begin, _next, _answer
+
+# %% ../nbs/09_user_study.ipynb #1782e38d
+def _rating_widgets(self, rater):
+    try: import ipywidgets as w
+    except ImportError: raise ImportError('Rating needs ipywidgets (pip install ipywidgets); study_page needs nothing.') from None
+    self.name = w.Text(value=rater, description='Your name', placeholder='any name, the same each time')
+    self.start = w.Button(description='Start', button_style='primary')
+    self.picture, self.said = w.HTML(), w.HTML(f'<p>{_advice(self.seconds)}</p>')
+    self.no, self.yes = (w.Button(description=o, disabled=True, layout=w.Layout(width='9em', height='3em')) for o in ('← No (N)', 'Yes (Y) →'))
+    self.progress = w.IntProgress(description='Done', max=1)
+    for button, kind in ((self.no, 'no'), (self.yes, 'yes')): button.add_class(f'letthere-{kind}')
+    self.start.on_click(lambda _: self.begin())
+    self.no.on_click(lambda _: self.answer(False)); self.yes.on_click(lambda _: self.answer(True))
+    self.box = w.VBox([w.HBox([self.name, self.start]), self.picture, w.HTML(f'<b>{html.escape(self.study.question)}</b>'),
+                       w.HBox([self.no, self.yes]), self.progress, self.said])
+    self.box.add_class('letthere-study')
+Rating._widgets = _rating_widgets
+
+def _advice(seconds):
+    shown = f'Each picture is shown for {seconds:g} seconds. ' if seconds else ''
+    return shown + 'Answer by your first impression; there is no right or wrong. Keys: Y or → for yes, N or ← for no.'
 
 # %% ../nbs/09_user_study.ipynb #0218f917
 def _data_uri(path):
@@ -406,6 +407,10 @@ function orderFor(rater) {
   }
   return sorted(seen, v => v.file);
 }
+'''
+
+# %% ../nbs/09_user_study.ipynb #387237a2
+_SCRIPT += r'''
 let rater = '', order = [], answers = [], begun = 0, shown = false, timer;
 const key = () => `letthere ${study.id} ${rater}`;
 function remember() {
@@ -432,6 +437,10 @@ async function next() {
     if (study.seconds) timer = setTimeout(() => { picture.style.visibility = 'hidden'; }, study.seconds*1000);
   });
 }
+'''
+
+# %% ../nbs/09_user_study.ipynb #e6b63f96
+_SCRIPT += r'''
 function answer(yes) {
   const took = (performance.now() - begun)/1000, v = order[answers.length];
   if ($('rating').hidden || !shown || took < study.fastest) return;
@@ -445,6 +454,10 @@ function download() {
   a.href = URL.createObjectURL(new Blob(lines, {type: 'text/csv'}));
   a.download = `answers-${rater.replace(/[^\p{L}\p{N}]+/gu, '-')}.csv`; a.click();
 }
+'''
+
+# %% ../nbs/09_user_study.ipynb #ef8ae0fd
+_SCRIPT += r'''
 $('form').addEventListener('submit', e => {
   e.preventDefault();
   rater = $('name').value.normalize('NFC').trim().split(/\s+/).join(' ');
@@ -707,6 +720,14 @@ class RobotRater(nn.Module):
         self.eval()
         return torch.cat([self(o.to(self.strictness.device)).cpu() for o in photos.split(bs)])
 
+# %% ../nbs/09_user_study.ipynb #e30c75da
+def _same_crop(x, size, rng):
+    "A random crop and flip, the same for a whole batch."
+    s = size or min(x.shape[-2:])
+    y, left = (rng.integers(0, n - s + 1) if size else 0 for n in x.shape[-2:])
+    x = x[..., y:y+s, left:left+s] if size else x
+    return x.flip(-1) if rng.random() < .5 else x
+
 # %% ../nbs/09_user_study.ipynb #e9d8a175
 def train_robot(real:Tensor, # Photos uint8 `(N,3,H,W)`, apart from those that will be judged
                 coloured:list[Tensor], # The same photos by one or more methods, same shape each
@@ -731,13 +752,6 @@ def train_robot(real:Tensor, # Photos uint8 `(N,3,H,W)`, apart from those that w
         loss = F.binary_cross_entropy_with_logits(score, torch.arange(2*bs).lt(bs).float())
         loss.backward(); opt.step(); opt.zero_grad(); cycle.step()
     return robot.eval()
-
-def _same_crop(x, size, rng):
-    "A random crop and flip, the same for a whole batch."
-    s = size or min(x.shape[-2:])
-    y, left = (rng.integers(0, n - s + 1) if size else 0 for n in x.shape[-2:])
-    x = x[..., y:y+s, left:left+s] if size else x
-    return x.flip(-1) if rng.random() < .5 else x
 
 # %% ../nbs/09_user_study.ipynb #cf59ebc9
 def set_leniency(robot:RobotRater, 
