@@ -109,11 +109,17 @@ def _size(text):
     if not text.isdigit() or int(text) < 8: raise typer.BadParameter(f'{text}: give 8 or more pixels, or full')
     return int(text)
 
+def _mention_folders_below(photos, output):
+    own = output and output.resolve()
+    n = sum(o.is_dir() and not o.name.startswith('.') and o.resolve() != own for p in map(Path, photos) if p.is_dir() for o in p.iterdir())
+    if n: _complain(f'{n} {"folder" if n == 1 else "folders"} below not looked into; -r does')
+
 def _plan(photos, output, recursive, suffix, overwrite):
     "Pairs of photo and result; without photos, the sample photo."
     from letthere_color.core import sample_photos
     from letthere_color.folders import plan_results, result_path
     plan = plan_results(photos, output, recursive, suffix) if photos else [(sample_photos()['rocket'].convert('L'), result_path(Path('demo.jpg'), output))]
+    if photos and not recursive: _mention_folders_below(photos, output)
     if len(plan) == 1 and plan[0][1].exists() and not overwrite:
         raise ValueError(f'{plan[0][1]}: exists already; --overwrite replaces it, -o names another file')
     return plan
@@ -131,7 +137,7 @@ def _colour_all(colorizer, plan, as_json, options):
     if report.counts['failed']: raise typer.Exit(1)
 
 # %% ../nbs/12_cli.ipynb #42d4d838
-_Model = Annotated[Optional[str], typer.Option(help='A shipped model, a folder, or a hub id owner/name.')]
+_Model = Annotated[Optional[str], typer.Option(help='small (the default), tiny, a folder, or a hub id owner/name.')]
 _Device = Annotated[str, typer.Option(help='auto, cpu, cuda or mps.')]
 
 # %% ../nbs/12_cli.ipynb #2f79526d
@@ -236,7 +242,7 @@ def _named(left_out):
 def _show_table(rows):
     from rich.console import Console
     from rich.table import Table
-    table = Table(*[o.replace(', dB', '') for o in rows[0]], box=None)
+    table = Table(*rows[0], box=None)
     for row in rows[1:]: table.add_row(*row)
     console = Console()
     Console(width=max(console.width, 120) if not console.is_terminal else None).print(table)
@@ -265,6 +271,7 @@ def evaluate(
     found = ev.judge_photos(colorizer, data, limit, seed, size, saturation or [1.], extras,
                             progress=lambda o: track(o, 'judging', console=Console(stderr=True), disable=not sys.stderr.isatty()))
     _named(found['data']['left_out'])
+    print(f'{colorizer.model.config.name}, {found["data"]["photos"]} photos; ↑ more is better, ↓ less is better')
     _show_table(ev.results_table(found['methods']))
     if c := found['classes']: print(f'scene right: {c["top1"]:.1%}, among the five likeliest: {c["top5"]:.1%} ({c["photos"]} photos)')
     paths = {str(o): o.name for o in (*data, result, Path(model or '')) if o}
@@ -328,7 +335,7 @@ def _swatch(a, b):
 # %% ../nbs/12_cli.ipynb #f3b21f5f
 @app.command()
 def styles(
-    model:Annotated[Optional[str], typer.Option(help='A shipped model or a folder.')]=None,
+    model:Annotated[Optional[str], typer.Option(help='small (the default), tiny, or a folder.')]=None,
     make:Annotated[Optional[list[Path]], typer.Option(metavar='FOLDER', help='Make them anew from class folders, .tar shards or the cache of a training run. May be given several times.')]=None):
     "List the kinds of scenes that `colorize --style class:NAME` knows."
     from letthere_color.colorization import load_model
@@ -396,7 +403,7 @@ def report(
 def serve(
     port:Annotated[int, typer.Option(min=0, max=65535, help='To listen on, on this machine only; 0: any that is free.')]=8765,
     browser:Annotated[bool, typer.Option('--browser/--no-browser', help='Open the page.')]=True):
-    "Open a page that colours photos, one at a time."
+    "Open a page that colours photos, one at a time, with the model tiny."
     import threading, webbrowser
     from letthere_color.page import PageServer, prepare_page
     prepare_page()

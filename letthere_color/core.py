@@ -410,7 +410,7 @@ def _format(p):
     Image.init()
     fmt = Image.registered_extensions().get(p.suffix.lower())
     if fmt in Image.SAVE: return fmt
-    raise PhotoError(f'{p}: "{p.suffix}" is no format that Pillow writes; use .jpg, .png, .webp or .tif')
+    raise PhotoError(f'{p}: "{p.suffix}" is no format for photos; use .jpg, .png, .webp or .tif')
 
 def _check_target(p, overwrite):
     "The format of the file `p`, if it may be written"

@@ -303,12 +303,12 @@ def compact_json(result:dict # Of judge_photos, with where it comes from
     text = json.dumps(result | dict(photos=result['photos'] | dict(rows='@')), indent=1, ensure_ascii=False)
     return text.replace('"@"', '[\n   ' + ',\n   '.join(map(one_line, rows)) + ']') + '\n'
 
-COLUMNS = dict(psnr='PSNR, dB', ssim='SSIM', ciede2000='CIEDE2000', auc='AuC', lpips='LPIPS', fid='FID', colourfulness='colourfulness',
-               colourfulness_error='its error', colourfulness_shift='its shift', chroma_ratio='chroma ratio')
+COLUMNS = dict(psnr='PSNR, dB ↑', ssim='SSIM ↑', ciede2000='CIEDE2000 ↓', auc='AuC ↑', lpips='LPIPS ↓', fid='FID ↓', colourfulness='colourfulness',
+               colourfulness_error='its error ↓', colourfulness_shift='its shift', chroma_ratio='chroma ratio')
 
 def results_table(methods:dict # Of judge_photos
                  ) -> list[list[str]]: # Head, and a row for each method
-    "Means of all measures."
+    "Means of all measures; the arrows say whether more or less is better."
     columns = {k: v for k,v in COLUMNS.items() if any(k in m for m in methods.values())}
     def text(k, v):
         if k == 'chroma_ratio': return f'{v:.0%}'

@@ -307,7 +307,7 @@ def export_onnx(model:Colorization, # Trained; not changed
     "Write the lean network as an ONNX file. Raises ImportError without the extra `onnx`, FileExistsError, ValueError."
     path = Path(path)
     if path.suffix != '.onnx': raise ValueError(f'{path}: an ONNX file ends in .onnx')
-    if path.exists() and not overwrite: raise FileExistsError(f'{path} exists already: choose another name, or --overwrite (overwrite=True)')
+    if path.exists() and not overwrite: raise FileExistsError(f'{path} exists already: choose another name (-o), or overwrite it (--overwrite)')
     if not path.parent.is_dir(): raise FileNotFoundError(f'{path}: there is no folder {path.parent}; create it first')
     _need('onnx', 'onnxscript')
     tmp = path.with_name(f'.{secrets.token_hex(4)}.part')

@@ -27,7 +27,7 @@ def find_photos(inputs, # Files, folders and patterns
                 recursive:bool=False, # Folders below, too?
                 without:Path|None=None # A folder to leave out: that of the results
                ) -> list[tuple[Path,Path]]: # Photos, and their paths below the folder that was named
-    "The photos that `inputs` name, each once. Raises ValueError for a folder without photos."
+    "The photos that `inputs` name, each once. Raises ValueError for a folder or a pattern without photos."
     found = {}
     for path in map(Path, inputs):
         if path.is_dir():
@@ -36,8 +36,9 @@ def find_photos(inputs, # Files, folders and patterns
             if not below: raise ValueError(f'{path} has no photos in it: name photos, or the folder that they lie in (--recursive looks into folders below).')
             some = [(p, p.relative_to(path)) for p in below]
         else:
-            names = [path] if path.exists() else sorted(map(Path, glob.glob(str(path), recursive=True))) or [path]
-            some = [(p, Path(p.name)) for p in names]
+            names = [path] if path.exists() else sorted(map(Path, glob.glob(str(path), recursive=True)))
+            if not names and glob.has_magic(str(path)): raise ValueError(f'{path} matches no file: check the pattern and the folder.')
+            some = [(p, Path(p.name)) for p in names or [path]]
         for p, inner in some: found.setdefault(p.resolve(), (p, inner))
     named = {str(name) for p, _ in found.values() for name in (p, p.with_suffix(''))}
     return [(p, inner) for p, inner in found.values() if not _is_result(p, named)]

@@ -64,7 +64,7 @@ def prepare_page(folder:Path|None=None # None: the page of the package
     folder = folder or page_folder()
     maker = folder.parent.parent/'tools/web.py'
     if maker.is_file():
-        if not (folder/'try/assets').is_dir(): print('Preparing the page, this once ...', flush=True)
+        if not (folder/'try/assets').is_dir(): print('Preparing the page, this once: about half a minute ...', flush=True)
         r = subprocess.run([sys.executable, str(maker)], capture_output=True, text=True)
         if r.returncode: raise RuntimeError(r.stderr.strip().splitlines()[-1])
     elif not (folder/'try/assets/model.json').is_file(): raise FileNotFoundError(

@@ -68,6 +68,7 @@ def test_below_the_folder(tmp_path, photo):
     assert lines[-1]['coloured'] == 2 and sorted(str(p.relative_to(tmp_path/'out')) for p in (tmp_path/'out').rglob('*.png')) == ['home.png', 'trip/sea.png']
     assert letthere(tmp_path, 'colorize', 'album/*.jpg', '-o', 'pattern').returncode == 0
     assert [p.name for p in (tmp_path/'pattern').iterdir()] == ['home.jpg']
+    assert '1 folder below not looked into' in letthere(tmp_path, 'colorize', 'album', '-o', 'flat').stderr
 
 def test_pipe(tmp_path, photo):
     code = [sys.executable, '-c', CODE, 'colorize']
@@ -92,6 +93,7 @@ def test_not_a_photo(tmp_path, photo, name, content):
 
 def test_other_mistakes(tmp_path, photo):
     fails(tmp_path, 'colorize', 'nothing.jpg', says=['nothing.jpg', 'no such file'])
+    fails(tmp_path, 'colorize', '*.gif', says=['*.gif', 'matches no file'])
     fails(tmp_path, 'colorize', 'old.jpg', '--model', 'huge', says=['huge', 'tiny'])
     fails(tmp_path, 'colorize', 'old.jpg', '-o', 'old.jpg', '--overwrite', says=['old.jpg', 'the photo itself'])
     fails(tmp_path, 'colorize', 'old.jpg', '-o', 'out.xyz', says=['out.xyz', '.png'])
