@@ -2,7 +2,8 @@
 
 python benchmarks/blend.py BEFORE AFTER VALID [--json nbs/results/blend.json]
 BEFORE, AFTER: models, shipped names or folders, the second started from the first. VALID: class folders or a .tar shard of colour photos, or
-the cache of a run. Whole photos of 128 pixels: gain over grey in dB, and mean chroma as a share of the truth."""
+the cache of a run. Whole photos of 128 pixels, and the same as old prints (`aged`, chapter 1a; judged on the true lightness): gain over grey in dB,
+and mean chroma as a share of the truth."""
 import argparse, json, platform, subprocess, tempfile
 from datetime import date
 from pathlib import Path
@@ -11,6 +12,7 @@ import torch
 from letthere_color.colorization import load_model, predict_ab
 from letthere_color.core import rgb2lab
 from letthere_color.data import cache_photos, load_cache
+from letthere_color.film import aged
 from letthere_color.training import blended, chroma, chroma_true, psnr, psnr_grey
 
 p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -24,13 +26,15 @@ with tempfile.TemporaryDirectory() as tmp:
     before, after, rows = load_model(a.before), load_model(a.after), []
     for share in a.shares:
         model, found = blended(before, after, share), []
-        for rgb in photos.photos.split(64):
-            lab = rgb2lab(rgb.permute(0,3,1,2))
-            L, true = lab[:,:1]/100, lab[:,1:]
+        for i, rgb in enumerate(photos.photos.split(64)):
+            rgb = rgb.permute(0,3,1,2)/255
+            L, true = rgb2lab(rgb).split((1,2), 1)
+            L, old = L/100, aged(rgb, i)/100
             ab = predict_ab(model, L)
-            found.append(torch.stack([f(L, ab, true, None, None) for f in (psnr, psnr_grey, chroma, chroma_true)]))
-        end, grey, painted, truth = torch.cat(found, 1).mean(1).tolist()
-        rows.append(dict(share=share, gain=round(end - grey, 3), chroma_ratio=round(painted/truth, 3)))
+            measured = [f(L, ab, true, None, None) for f in (psnr, psnr_grey, chroma, chroma_true)]
+            found.append(torch.stack([*measured, psnr(L, predict_ab(model, old), true, None, None)]))
+        end, grey, painted, truth, as_old = torch.cat(found, 1).mean(1).tolist()
+        rows.append(dict(share=share, gain=round(end - grey, 3), gain_aged=round(as_old - grey, 3), chroma_ratio=round(painted/truth, 3)))
         print(rows[-1], flush=True)
 git = subprocess.run(['git', 'rev-parse', '--short', 'HEAD'], capture_output=True, text=True).stdout.strip()
 a.json.write_text(json.dumps(dict(command=f'python benchmarks/blend.py {Path(a.before).name} {Path(a.after).name} {a.photos.name}', photos=len(photos), seed=0,
