@@ -1,6 +1,6 @@
 """Training speed: a plain PyTorch script beside this library. (notebook 06)
 
-python benchmarks/throughput.py [--photos FOLDER] [--width 0.25] [--size 112] [--batches 12] [--json nbs/results/throughput.json]
+python benchmarks/throughput.py [--photos FOLDER | --side 256] [--width 0.25] [--size 112] [--batches 12] [--json nbs/results/throughput.json]
 
 Both train the same network with the same loss, optimiser and batch size on the same class folder of photos (made from scikit-image's
 samples if none is given), in processes of their own, in turn. `plain` does what tutorials do: an image folder, Pillow, scikit-image's
@@ -10,17 +10,17 @@ from pathlib import Path
 
 WARM = 3 # Batches that do not count
 
-def make_photos(folder, n=512, size=256):
+def make_photos(folder, n=512, side=256):
     "A class folder of JPEGs, random pieces of the sample photos"
     import numpy as np
     from letthere_color.core import sample_photos
     rng, samples = np.random.default_rng(0), sample_photos()
     for i in range(n):
         name, photo = list(samples.items())[i % len(samples)]
-        side = int(rng.integers(size//2, min(photo.size)))
-        x, y = (int(rng.integers(0, s - side + 1)) for s in photo.size)
+        cut = int(rng.integers(128, min(photo.size)))
+        x, y = (int(rng.integers(0, s - cut + 1)) for s in photo.size)
         (folder/name).mkdir(exist_ok=True, parents=True)
-        photo.crop((x, y, x+side, y+side)).resize((size, size)).save(folder/name/f'{i:04}.jpg', quality=90)
+        photo.crop((x, y, x+cut, y+cut)).resize((side, side)).save(folder/name/f'{i:04}.jpg', quality=90)
 
 def plain(folder, a):
     import numpy as np, torch, torch.nn.functional as F
@@ -70,6 +70,7 @@ def ours(folder, a):
 
 p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 p.add_argument('--photos', type=Path, help='class folder')
+p.add_argument('--side', type=int, default=256, help='height and width of the photos that are made, in pixels')
 p.add_argument('--width', type=float, default=.25)
 p.add_argument('--size', type=int, default=112)
 p.add_argument('--cache', type=int, default=0, help='side of the photos that crops are cut from; default: 8/7 of size')
@@ -88,7 +89,7 @@ if a.one:
     sys.exit()
 
 with tempfile.TemporaryDirectory() as tmp:
-    if not a.photos: a.photos = Path(tmp)/'photos'; make_photos(a.photos)
+    if not a.photos: a.photos = Path(tmp)/'photos'; make_photos(a.photos, side=a.side)
     results = {'plain':[], 'ours':[]}
     for which in ['plain', 'ours']*a.repeats:
         env = {**os.environ, **(dict(THP_MEM_ALLOC_ENABLE='1') if which == 'ours' else {})}  # as `letthere train` sets it
@@ -102,7 +103,7 @@ if a.json:
     import torch
     commit = subprocess.run(['git', 'rev-parse', '--short', 'HEAD'], capture_output=True, text=True).stdout.strip()
     args = ' '.join(o for o in sys.argv[1:] if not o.startswith('--json') and o != str(a.json))
-    row = dict(command=f'python benchmarks/throughput.py {args}', width=a.width, size=a.size, bs=a.bs, batches=a.batches, workers=a.workers,
+    row = dict(command=f'python benchmarks/throughput.py {args}', photo=a.side, width=a.width, size=a.size, bs=a.bs, batches=a.batches, workers=a.workers,
                photos_per_s={k: round(v, 1) for k,v in mid.items()}, ratio=round(statistics.median(ratios), 2), ratios=[round(o, 2) for o in ratios],
                waiting=round(statistics.median(o['waiting'] for o in results['ours']), 4), processor=platform.processor() or platform.machine(),
                capability=torch.backends.cpu.get_cpu_capability(), threads=torch.get_num_threads(), torch=torch.__version__, commit=commit)
