@@ -44,7 +44,7 @@ def test_slow_cells(path):
 @pytest.mark.slow
 @pytest.mark.parametrize('path', solved := [p for p in books if solutions(p)], ids=[p.stem for p in solved])
 def test_solutions(path, tmp_path):
-    for folder in ('results', 'images'): (tmp_path/folder).symlink_to(nbs/folder)
+    for name, o in dict(results=nbs, images=nbs, **{'settings.ini': nbs.parent}).items(): (tmp_path/name).symlink_to(o/name)
     nb = json.loads(path.read_text(encoding='utf-8'))
     nb['cells'] += [dict(cell_type='code', id=f'solution-{i}', metadata={}, execution_count=None, outputs=[], source=o) for i,o in enumerate(solutions(path))]
     (tmp_path/path.name).write_text(json.dumps(nb), encoding='utf-8')
