@@ -63,6 +63,9 @@ print(f'ours is {statistics.median(ratios):.2f} x naive')
 if a.json:
     import torch
     commit = subprocess.run(['git', 'rev-parse', '--short', 'HEAD'], capture_output=True, text=True).stdout.strip()
-    a.json.write_text(json.dumps(dict(command=f'python benchmarks/folder_speed.py --photos {a.photos} --model {a.model} --repeats {a.repeats}', photos=a.photos, megapixels=1.0,
-        model=a.model, seconds={k: [round(o, 1) for o in v] for k,v in taken.items()}, ratio=round(statistics.median(ratios), 2),
-        capability=torch.backends.cpu.get_cpu_capability(), cores=len(os.sched_getaffinity(0)), torch=torch.__version__, commit=commit), indent=1) + '\n')
+    row = dict(command=f'python benchmarks/folder_speed.py --photos {a.photos} --model {a.model} --repeats {a.repeats}', photos=a.photos, megapixels=1.0,
+               model=a.model, seconds={k: [round(o, 1) for o in v] for k,v in taken.items()}, ratio=round(statistics.median(ratios), 2),
+               capability=torch.backends.cpu.get_cpu_capability(), cores=len(os.sched_getaffinity(0)), torch=torch.__version__, commit=commit)
+    rows = json.loads(a.json.read_text()) if a.json.exists() else []
+    same = [(o['command'], o['capability']) == (row['command'], row['capability']) for o in rows]
+    a.json.write_text(json.dumps([o for o,s in zip(rows, same) if not s] + [row], indent=1) + '\n')
