@@ -33,6 +33,7 @@ class Metadata:
 
 # %% ../nbs/06a_metadata.ipynb #54993265
 _EXIF, _GPS, _INTEROP, _IPTC = ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo, ExifTags.IFD.Interop, 0x0404
+_DESCRIPTION = ExifTags.Base.ImageDescription
 _STORAGE = {*range(254, 269), *range(273, 282), 284, *range(288, 294), 301, *range(317, 326), *range(330, 348), *range(512, 533),
             700, 33723, 34377, 34675, 37724}  # tags of the old file: layout, orientation, thumbnail; XMP, IPTC, profile, layers
 
@@ -198,6 +199,7 @@ def for_result(m:Metadata, # Of the original
     if _EXIF in r.exif:
         about_pixels = {0xA001: 1, 0xA002: size[0], 0xA003: size[1]}  # sRGB, width, height
         r.exif[_EXIF] = {**r.exif[_EXIF], **{k: v for k, v in about_pixels.items() if k in r.exif[_EXIF]}}
+    if str(r.exif.get(_DESCRIPTION, '')).startswith('{"shape":'): del r.exif[_DESCRIPTION]  # tifffile's note about the grey array
     try: r.xmp = label_xmp(r.xmp, label)
     except ValueError as e:
         r.xmp = re.sub(rb'(tiff:Orientation(?:="|>))[2-8]', rb'\g<1>1', r.xmp)  # some programs find it even there

@@ -366,6 +366,18 @@ def test_mutated(tmp_path, capfd, rgb, grey16, colorizer, seed):
 @pytest.mark.parametrize('seed', range(100, 110))
 def test_mutated_2000(tmp_path, capfd, rgb, grey16, colorizer, seed): survive(tmp_path, capfd, colorizer, originals(rgb, grey16), seed, 200)
 
+def test_from_tifffile(tmp_path, colorizer):
+    "It describes the array that it writes; a description by people is kept"
+    grey = np.asarray(sample_photos()['china'].resize((90,60)).convert('L')).astype(np.uint16)*257
+    for name, kw in dict(own={}, people=dict(description='The palace', metadata=None)).items():
+        tifffile.imwrite(tmp_path/f'{name}.tif', grey, **kw)
+        colorizer.colorize_file(tmp_path/f'{name}.tif', tmp_path/f'{name}_color.tif')
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        assert tifffile.imread(tmp_path/'own_color.tif').shape == (60,90,3)
+    said = {n: tifffile.TiffFile(tmp_path/f'{n}_color.tif').pages[0].description for n in ('own', 'people')}
+    assert said == dict(own='', people='The palace')
+
 # -- full size, controls, stages
 
 @pytest.mark.parametrize('size', [(333, 217), (641, 100), (8, 530), (5, 3)])
