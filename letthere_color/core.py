@@ -389,6 +389,7 @@ def remove_unfinished(folder): # Folder of results; nothing happens if there is 
             with open(p, 'rb') as f: _lock(f)
             p.unlink()
 
+# %% ../nbs/00_core.ipynb #9b651fc5
 def _write(p, fn):
     "`fn(file)` on a temporary file that then takes the place of `p`; after a failure nothing is left"
     tmp = p.with_name(f'.{p.stem[:50]}-{secrets.token_hex(4)}{_UNFINISHED}')

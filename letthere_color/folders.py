@@ -65,6 +65,7 @@ def result_path(photo:Path, # The input
     if folder or output.is_dir() or not output.suffix: return output/(inner or Path(photo.name)).with_suffix(suffix)
     return output
 
+# %% ../nbs/07b_folders.ipynb #f11c3e6c
 def plan_results(inputs, # Files, folders and patterns
                  output:Path|None=None, # File or folder; None: beside the photos
                  recursive:bool=False, # Folders below, too?
