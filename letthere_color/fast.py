@@ -155,7 +155,7 @@ def small_tail(first:nn.Conv2d, # The convolution after upsampling
 
 # %% ../nbs/06c_fast.ipynb #4d00e3a9
 def ncnn_files(model:Colorization # Trained; a fusion kernel of 1
-              ) -> NcnnFiles: # Inputs L, copy, around; outputs ab, hidden, glob
+              ) -> NcnnFiles: # Inputs L, copy, around; outputs ab, hidden, glob, scores
     "Both branches of the network for ncnn."
     m, f = split_fusion(fold_norm(model)), NcnnFiles()
     mid = f.chain(f.add('Input', [], 'L'), [*m.low_level, *m.mid_level])
@@ -165,8 +165,10 @@ def ncnn_files(model:Colorization # Trained; a fusion kernel of 1
         bias = f.add('Reshape', [bias], None, (0, 1), (1, 1), (2, -1))  # (256,1,1)
         fused = f.add('ReLU', [f.add('BinaryOp', [f.weighted(m.fusion.mid, mid, False, None), bias], None, (0, 0))])
         convs = f.chain(f.add('Input', [], 'copy'), [*m.low_level, *m.global_features.convs])
+        f.lines[-1] += ' 31=64'  # without Winograd: the image is no larger than one tile
         hidden = f.chain(f.add('Reshape', [convs], None, (0, -1)), m.global_features.hidden, 'hidden')
         f.weighted(m.global_features.out[0], hidden, True, 'glob')
+        f.chain(hidden, m.classifier, 'scores')
     *start, _, (first, _), last, _ = m.colorization
     a, b = small_tail(first, last)
     x = f.weighted(b, f.weighted(a, f.chain(fused, start), True, None), False, None)
@@ -181,7 +183,7 @@ class NcnnNet:
     def _prepare(self, threads):
         import ncnn
         net = ncnn.Net()
-        net.opt.num_threads, net.opt.use_winograd63_convolution = threads, False
+        net.opt.num_threads = threads
         for o in ('vulkan_compute', 'fp16_packed', 'fp16_storage', 'fp16_arithmetic', 'bf16_storage'): setattr(net.opt, f'use_{o}', False)
         with tempfile.TemporaryDirectory() as d:
             text, weights = Path(d)/'net.param', Path(d)/'net.bin'
@@ -210,17 +212,17 @@ class FastColorization(nn.Module):
         self.config, self.space, self.net = model.config, model.space, NcnnNet(ncnn_files(model))
         for name, part in copy.deepcopy(model).eval().requires_grad_(False).named_children(): self.add_module(name, part)
 
+    def look(self, L, outputs): return self.net(outputs, copy=F.interpolate(L, (self.config.global_size,)*2, mode='bilinear', antialias=True))
+
     def encode_global(self, L, low=None):
         "Global features `(B,256)` and hidden layer `(B,512)` of `L`"
-        small = F.interpolate(L, (self.config.global_size,)*2, mode='bilinear', antialias=True)
-        return self.net(['glob', 'hidden'], copy=small)
+        return self.look(L, ['glob', 'hidden'])
 
     def forward(self, L, style=None):
         "As `Colorization`"
         (h, w), scores = L.shape[-2:], None
         if self.config.use_global and style is None:
-            style, hidden = self.encode_global(L)
-            scores = self.classifier(hidden)
+            style, scores = self.look(L, ['glob', 'scores'])
         around = dict(around=style.expand(len(L), -1)) if self.config.use_global else {}
         return self.net(['ab'], L=pad8(L), **around)[0][..., :-(-h//2), :-(-w//2)], scores
 
