@@ -71,7 +71,7 @@ def keep_freed_memory():
     "On Linux: let freed memory stay with the process, for one that works on photos all the time. Does nothing elsewhere."
     if not sys.platform.startswith('linux'): return
     mallopt = getattr(ctypes.CDLL(None), 'mallopt', None)
-    if mallopt: mallopt(-4, 0), mallopt(-1, -1)  # M_MMAP_MAX: no separate mappings; M_TRIM_THRESHOLD: never shrink
+    if mallopt: mallopt(-4, 0), mallopt(-1, -1), mallopt(-8, 1)  # M_MMAP_MAX: no separate mappings; M_TRIM_THRESHOLD: never shrink; M_ARENA_MAX: one heap for all threads
 
 # %% ../nbs/00_core.ipynb #b8f37100
 _piece = 1<<16 # pixels
@@ -237,10 +237,10 @@ def _shrink(c, linear, steps=12):
 
 def _shrink_piece(s, d, t, u): d.copy_(_shrink(s, lambda x: _lab2linear_into(t, u, x)))
 
-def _fitted(lab, out): # (...,3,H,W), bool (...,H,W) -> (3,1,k)
-    "Those colours of `lab` that are `out`, brought inside"
-    c = _float(lab).movedim(-3, -1)[out].T[:,None].contiguous()
-    return _pieces(_shrink_piece, c, _empty(*c.shape)) if _fast(lab) else _shrink(c, _lab2linear)
+def _fitted(c): # (3,k)
+    "Lab colours that are outside, brought inside"
+    c = c[:,None].contiguous()
+    return (_pieces(_shrink_piece, c, _empty(*c.shape)) if _fast(c) else _shrink(c, _lab2linear))[:,0]
 
 # %% ../nbs/00_core.ipynb #5bcad4d1
 @torch.no_grad()
@@ -251,7 +251,8 @@ def fit_gamut(
     _check(lab, 'lab')
     res = _float(lab).clone()
     out = _outside(_lab2linear(res).movedim(-3, 0))
-    res.movedim(-3, -1)[out] = _fitted(lab, out)[:,0].T
+    colours = res.movedim(-3, -1)
+    colours[out] = _fitted(colours[out].T).T
     return res
 
 @torch.no_grad()
@@ -264,9 +265,10 @@ def lab2rgb_fitted(
     if not _fast(lab): return lab2rgb(fit_gamut(lab), dtype)
     *rest,h,w = lab.shape
     planes = _pieces(_rgb_piece, lab, _empty(*rest[:-1], 4, h, w, dtype=dtype))
-    rgb,out = planes[...,:3,:,:],planes[...,3,:,:] > 0
-    rgb.movedim(-3, -1)[out] = lab2rgb(_fitted(lab, out), dtype)[:,0].T
-    return rgb
+    for x,d in zip(lab.reshape(-1, 3, h*w), planes.view(-1, 4, h*w)):
+        out = torch.from_numpy((d[3] > 0).numpy().nonzero()[0])
+        d[:3,out] = lab2rgb(_fitted(_float(x[:,out]))[:,None], dtype)[:,0]
+    return planes[...,:3,:,:]
 
 # %% ../nbs/00_core.ipynb #9aec4b5a
 class PhotoError(ValueError):

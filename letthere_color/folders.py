@@ -184,7 +184,7 @@ def colorize_files(colorizer:Colorizer, # The model and its settings
                 colorizer.finish(job, answer, path, overwrite=overwrite, **options)
                 return Coloured(photo, path, notes=job.notes)
             except (ValueError, OSError, RuntimeError, MemoryError) as e: return Coloured(photo, path, error=str(e) or type(e).__name__)
-    with ThreadPoolExecutor(batch + _cores(), initializer=torch.set_num_threads, initargs=(1,)) as pool:
+    with ThreadPoolExecutor(batch - 1 + _cores(), initializer=torch.set_num_threads, initargs=(1,)) as pool:
         try:
             for f in as_completed([pool.submit(one, *o) for o in plan]): yield f.result()
         finally: pool.shutdown(cancel_futures=True)

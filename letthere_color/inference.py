@@ -67,11 +67,11 @@ def _enlarged(x, size): # (1,C,h,w), (H,W) -> function of rows y0, y1 -> (1,C,n,
     "`F.interpolate(x, size, mode='bilinear')`, strip by strip."
     h = x.shape[2]
     wide = F.interpolate(x, (h, size[1]), mode='bilinear')
+    step = F.pad(wide.diff(dim=2), (0, 0, 0, 1))  # to the row below
     def strip(y0, y1):
         y = ((torch.arange(y0, y1) + .5)*(h/size[0]) - .5).clamp(0, h-1)
         low = y.long()
-        above, below = wide.index_select(2, low), wide.index_select(2, (low+1).clamp(max=h-1))
-        return above.add_(below.sub_(above).mul_((y - low)[:,None]))
+        return wide.index_select(2, low).addcmul_(step.index_select(2, low), (y - low)[:,None])
     return strip
 
 def enlarge_chroma(ab:Tensor, # `(1,2,h,w)`, CIE units
@@ -83,8 +83,11 @@ def enlarge_chroma(ab:Tensor, # `(1,2,h,w)`, CIE units
     rows = _enlarged(torch.cat([ab, copy, edge_slope(ab, copy)], 1) if guided else ab, size)
     if not guided: return lambda y0, y1, L: rows(y0, y1)
     def chroma(y0, y1, L):
-        ab, soft, slope = rows(y0, y1).split((2, 1, 2), 1)
-        return ab.addcmul_(slope, L/100 - soft)
+        out, n = torch.empty(1, 2, *L.shape[2:]), max(1, (1<<16)//size[1])  # few rows at a time stay in the processor's cache
+        for a, b in ((y, min(y + n, y1)) for y in range(y0, y1, n)):
+            (ab, soft, slope), here = rows(a, b).split((2, 1, 2), 1), slice(a - y0, b - y0)
+            torch.addcmul(ab, slope, L[:,:,here]/100 - soft, out=out[:,:,here])
+        return out
     return chroma
 
 # %% ../nbs/07_inference.ipynb #7de81af2

@@ -114,33 +114,35 @@ def lightness(self:Photo, y0:int, y1:int # First row, and the one after the last
              ) -> Tensor: # L in [0,100], `(1,1,n,W)`
     "Lightness of a strip."
     x = self.rows(y0, y1)[..., :len(self.mode.removesuffix('A'))]
-    L = self._table[x[..., 0]] if x.shape[-1] == 1 else _lightness(x, self.icc)
+    L = self._table.take(x[..., 0]) if x.shape[-1] == 1 else _lightness(x, self.icc)
     return torch.from_numpy(L)[None,None]
 
 # %% ../nbs/06b_photo_files.ipynb #bc5bfbb1
 @patch
-def coloured(self:Photo, 
-             chroma, # Function `(y0, y1, L)` -> a, b of these rows `(1,2,n,W)`, CIE units
-             bits:int=8 # 8 or 16
-            ): # Yields arrays `(n,W,3)`, or `(n,W,4)` with the photo's alpha; uint8 or uint16
+def planes(self:Photo, 
+           chroma, # Function `(y0, y1, L)` -> a, b of these rows `(1,2,n,W)`, CIE units
+           bits:int=8 # 8 or 16
+          ): # Yields lists of 3 arrays `(n,W)`, or 4 with the photo's alpha; uint8 or uint16
     "The photo in colour, strip by strip: its own lightness, and less chroma where sRGB can't hold it."
     for y0, y1 in self.strips():
         L = self.lightness(y0, y1)
         lab = torch.cat([L, chroma(y0, y1, L)], 1)[0]
-        rgb = lab2rgb_fitted(lab, torch.uint8).numpy() if bits == 8 else lab2rgb_fitted(lab).mul_(65535).add_(.5).numpy()
-        planes = [*rgb, _to_uint(self.rows(y0, y1)[..., -1], bits)] if self.mode.endswith('A') else rgb
-        out = np.empty((*L.shape[-2:], len(planes)), f'uint{bits}')
-        for i, plane in enumerate(planes): out[..., i] = plane
-        yield out
+        rgb = lab2rgb_fitted(lab, torch.uint8).numpy() if bits == 8 else lab2rgb_fitted(lab).mul_(65535).add_(.5).numpy().astype(np.uint16)
+        yield [*rgb, _to_uint(self.rows(y0, y1)[..., -1], bits)] if self.mode.endswith('A') else [*rgb]
 
 @patch
-def image(self:Photo, chroma # As for `coloured`
+def coloured(self:Photo, chroma, bits:int=8):
+    "As `planes`, but yields arrays `(n,W,3|4)`."
+    for planes in self.planes(chroma, bits): yield np.stack(planes, -1)
+
+@patch
+def image(self:Photo, chroma # As for `planes`
          ) -> Image.Image: # RGB or RGBA, 8 bit
     "The photo in colour, as one image."
     im, y = Image.new('RGBA' if self.mode.endswith('A') else 'RGB', self.size), 0
-    for x in self.coloured(chroma):
-        im.paste(Image.fromarray(x), (0, y))
-        y += len(x)
+    for planes in self.planes(chroma):
+        im.paste(Image.merge(im.mode, [Image.fromarray(np.ascontiguousarray(o)) for o in planes]), (0, y))
+        y += len(planes[0])
     return im
 
 # %% ../nbs/06b_photo_files.ipynb #f2550823
