@@ -150,7 +150,7 @@ def colorize(
     saturation:Annotated[float, typer.Option(min=0, help='1: as the model says; 1.3: livelier; 0: grey.')]=1.,
     style:Annotated[Optional[str], typer.Option(metavar='PHOTO|class:NAME', help='A photo, or a kind of scene, whose mood is to be used; see letthere styles.')]=None,
     style_strength:Annotated[float, typer.Option(min=0, help='0: the own mood of each photo; 1: that of the style; 1.5: beyond it.')]=1.,
-    size:Annotated[str, typer.Option(help='Side of the copy the network looks at, in pixels, or full.')]='224',
+    size:Annotated[str, typer.Option(help='Side of the copy the network looks at, in pixels, or full.')]='176',
     upsampling:Annotated[Upsampling, typer.Option(help='How chroma gets its full size.')]='guided',
     model:_Model=None,
     device:_Device='auto',

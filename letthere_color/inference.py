@@ -25,7 +25,7 @@ from .fast import fast_model, lean_model
 from .photo_files import MAX_PIXELS, Photo, read_photo, write_photo
 
 # %% ../nbs/07_inference.ipynb #31f07e40
-WORKING_SIZE = 224 # See the measurement below
+WORKING_SIZE = 176 # See the measurement below
 
 def working_size(h:int, # Height of the photo
                  w:int, # Width of the photo

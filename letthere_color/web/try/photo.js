@@ -5,7 +5,7 @@ import { inspect } from "./file.js";
 import { plane, resizedStrips } from "./resize.js";
 import { Refusal } from "./refusal.js";
 
-const WORKING_SIZE = 224; // side of the square whose area the network's copy has
+const WORKING_SIZE = 176; // side of the square whose area the network's copy has
 const PREVIEW_PIXELS = 1.5e6; // what is shown; a larger photo is coloured at its full size when it is saved
 const STRIP_PIXELS = 1 << 19;
 
