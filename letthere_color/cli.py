@@ -33,7 +33,7 @@ def main():
     try: app()
     except (ValueError, OSError, RuntimeError, ImportError) as e: _complain(str(e).splitlines()[0]); sys.exit(1)
     except SystemExit as e:
-        if e.code == 130: _complain('stopped; the same command starts again, train goes on with --resume')  # Ctrl-C
+        if e.code == 130: _complain('stopped; the same command goes on where it was, train with --resume')  # Ctrl-C
         raise
 
 # %% ../nbs/12_cli.ipynb #37bf8bff
@@ -82,7 +82,7 @@ class _Report:
     def close(self):
         if self.bar: self.bar.stop()
         if self.as_json: return print(json.dumps(dict(self.counts, seconds=round(time.monotonic() - self.begun, 2))), flush=True)
-        if self.n > 1: print(', '.join(f'{n} {what}' for what, n in self.counts.items() if n) + (' (the results exist already)' if self.counts['skipped'] else ''))
+        if self.n > 1 or self.counts['skipped']: print(', '.join(f'{n} {what}' + ' (the results exist already)'*(what == 'skipped') for what, n in self.counts.items() if n))
 
 # %% ../nbs/12_cli.ipynb #ce779167
 _SUFFIX = {'JPEG':'.jpg', 'MPO':'.jpg', 'PNG':'.png', 'TIFF':'.tif', 'WEBP':'.webp', 'BMP':'.bmp'}
@@ -120,8 +120,10 @@ def _plan(photos, output, recursive, suffix, overwrite):
     from letthere_color.folders import plan_results, result_path
     plan = plan_results(photos, output, recursive, suffix) if photos else [(sample_photos()['rocket'].convert('L'), result_path(Path('demo.jpg'), output))]
     if photos and not recursive: _mention_folders_below(photos, output)
-    if len(plan) == 1 and plan[0][1].exists() and not overwrite:
-        raise ValueError(f'{plan[0][1]}: exists already; --overwrite replaces it, -o names another file')
+    first, one = plan[0][1], len(plan) == 1 and not any(Path(p).is_dir() for p in photos or [])
+    if one and first.exists() and not overwrite: raise ValueError(f'{first}: exists already; --overwrite replaces it, -o names another file')
+    if suffix and first.suffix.lower().replace('jpeg', 'jpg').replace('tiff', 'tif') != suffix:
+        raise ValueError(f'{first}: is the name of another format than --format {suffix[1:]}; change one of the two')
     return plan
 
 # %% ../nbs/12_cli.ipynb #5cd69ffd

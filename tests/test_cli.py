@@ -59,6 +59,15 @@ def test_a_folder(tmp_path, photo):
     (tmp_path/'empty').mkdir()
     fails(tmp_path, 'colorize', 'empty', says=['empty has no photos'])
 
+def test_a_folder_of_one_photo_goes_on(tmp_path, photo):
+    (tmp_path/'scans').mkdir(); photo.rename(tmp_path/'scans/a.jpg')
+    for said in ('a.jpg', '1 skipped'):
+        r = letthere(tmp_path, 'colorize', 'scans', '-o', 'done')
+        assert r.returncode == 0 and said in r.stdout
+
+def test_two_formats_at_once(tmp_path, photo):
+    fails(tmp_path, 'colorize', 'old.jpg', '-o', 'b.jpg', '--format', 'tif', says=['b.jpg', '--format tif'])
+
 def test_below_the_folder(tmp_path, photo):
     (tmp_path/'album/trip').mkdir(parents=True)
     shutil.copy(photo, tmp_path/'album/trip/sea.jpg'); shutil.copy(photo, tmp_path/'album/home.jpg')
