@@ -265,7 +265,8 @@ def lab2rgb_fitted(
     if not _fast(lab): return lab2rgb(fit_gamut(lab), dtype)
     *rest,h,w = lab.shape
     planes = _pieces(_rgb_piece, lab, _empty(*rest[:-1], 4, h, w, dtype=dtype))
-    for x,d in zip(lab.reshape(-1, 3, h*w), planes.view(-1, 4, h*w)):
+    n = math.prod(rest[:-1])
+    for x,d in zip(lab.reshape(n, 3, h*w), planes.view(n, 4, h*w)):
         out = torch.from_numpy((d[3] > 0).numpy().nonzero()[0])
         d[:3,out] = lab2rgb(_fitted(_float(x[:,out]))[:,None], dtype)[:,0]
     return planes[...,:3,:,:]
