@@ -27,7 +27,8 @@ with tempfile.TemporaryDirectory() as tmp:
     photos = load_cache(a.photos) if (a.photos/'cache.json').exists() else cache_photos(a.photos, tmp, 128)
     before, after, rows = load_model(a.before), load_model(a.after), []
     for share, factor in product(a.shares, a.chroma):
-        model, found = saturated(blended(before, after, share), factor), []
+        model, found = blended(before, after, share), []
+        if factor != 1: model = saturated(model, factor)  # only networks like the paper's
         for i, rgb in enumerate(photos.photos.split(64)):
             rgb = rgb.permute(0,3,1,2)/255
             L, true = rgb2lab(rgb).split((1,2), 1)

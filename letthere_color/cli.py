@@ -118,7 +118,7 @@ def _plan(photos, output, recursive, suffix, overwrite):
     "Pairs of photo and result; without photos, the sample photo."
     from letthere_color.core import sample_photos
     from letthere_color.folders import plan_results, result_path
-    plan = plan_results(photos, output, recursive, suffix) if photos else [(sample_photos()['rocket'].convert('L'), result_path(Path('demo.jpg'), output))]
+    plan = plan_results(photos, output, recursive, suffix) if photos else [(sample_photos()['rocket'].convert('L'), result_path(Path('demo.jpg'), output, suffix=suffix))]
     if photos and not recursive: _mention_folders_below(photos, output)
     first, one = plan[0][1], len(plan) == 1 and not any(Path(p).is_dir() for p in photos or [])
     if one and first.exists() and not overwrite: raise ValueError(f'{first}: exists already; --overwrite replaces it, -o names another file')

@@ -67,6 +67,7 @@ def test_a_folder_of_one_photo_goes_on(tmp_path, photo):
 
 def test_two_formats_at_once(tmp_path, photo):
     fails(tmp_path, 'colorize', 'old.jpg', '-o', 'b.jpg', '--format', 'tif', says=['b.jpg', '--format tif'])
+    assert letthere(tmp_path, 'colorize', '--demo', '--format', 'png').returncode == 0 and Image.open(tmp_path/'demo_color.png').format == 'PNG'
 
 def test_below_the_folder(tmp_path, photo):
     (tmp_path/'album/trip').mkdir(parents=True)
