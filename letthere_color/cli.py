@@ -7,7 +7,8 @@ __all__ = ['app', 'Upsampling', 'Dtype', 'Format', 'study_app', 'main', 'info', 
            'export', 'styles', 'make', 'report', 'serve']
 
 # %% ../nbs/12_cli.ipynb #21249088
-import json, os, sys, tempfile, time
+import json, os, signal, sys, tempfile, time
+from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Optional
@@ -54,7 +55,8 @@ def _bar(n):
     "A bar on standard error, with the rate and the time that is left"
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-    bar = Progress(BarColumn(), MofNCompleteColumn(), TextColumn('{task.fields[rate]:.1f} photos/s'), TimeRemainingColumn(), console=Console(stderr=True))
+    bar = Progress(BarColumn(), MofNCompleteColumn(), TextColumn('{task.fields[rate]:.1f} photos/s'), TimeRemainingColumn(),
+                   console=Console(stderr=True), auto_refresh=False)  # no thread of its own: processes are forked while it is there
     bar.add_task('', total=n, rate=0.)
     bar.start()
     return bar
@@ -67,12 +69,13 @@ class _Report:
         self.bar = None if as_json or n == 1 or not sys.stderr.isatty() else _bar(n)
 
     def add(self, done):
+        if not isinstance(done.photo, (str, Path)): done.photo = 'a sample photo'
         status = 'failed' if done.error else 'skipped' if done.skipped else 'coloured'
         self.counts[status] += 1
         if self.as_json: return print(json.dumps(dict(photo=str(done.photo), result=str(done.result), status=status, error=done.error, notes=done.notes)), flush=True)
         if done.error: self.say(f'letthere: {done.error}', sys.stderr)
         for note in done.notes: self.say(f'letthere: {done.photo}: {note}', sys.stderr)
-        if self.bar: self.bar.update(self.bar.task_ids[0], advance=1, rate=self.counts['coloured']/(time.monotonic() - self.begun))
+        if self.bar: self.bar.update(self.bar.task_ids[0], advance=1, refresh=True, rate=self.counts['coloured']/(time.monotonic() - self.begun))
         elif status == 'coloured': print(f'{done.photo} -> {done.result}', flush=True)
 
     def say(self, line, file): 
@@ -127,15 +130,24 @@ def _plan(photos, output, recursive, suffix, overwrite):
     return plan
 
 # %% ../nbs/12_cli.ipynb #5cd69ffd
+@contextmanager
+def _ctrl_c():
+    "A list that is not empty any more when Ctrl-C has been pressed; pressed again, it stops everything"
+    pressed = []
+    def press(*_): pressed.append(True); signal.signal(signal.SIGINT, before)
+    before = signal.signal(signal.SIGINT, press)
+    try: yield pressed
+    finally: signal.signal(signal.SIGINT, before)
+
 def _colour_all(colorizer, plan, as_json, options):
     "Colour, and tell of each photo. Exit code 1 if one failed."
     from letthere_color.folders import colorize_files
     report = _Report(len(plan), as_json)
     try:
-        for done in colorize_files(colorizer, plan, **options):
-            if not isinstance(done.photo, (str, Path)): done.photo = 'a sample photo'
-            report.add(done)
+        with _ctrl_c() as pressed:
+            for done in colorize_files(colorizer, plan, stop=lambda: pressed, **options): report.add(done)
     finally: report.close()
+    if pressed and sum(report.counts.values()) < len(plan): raise KeyboardInterrupt
     if report.counts['failed']: raise typer.Exit(1)
 
 # %% ../nbs/12_cli.ipynb #42d4d838

@@ -7,11 +7,14 @@ __all__ = ['WRITABLE', 'READABLE', 'PIXELS_AT_ONCE', 'find_photos', 'result_path
            'colorize_files', 'FileColorizer']
 
 # %% ../nbs/07b_folders.ipynb #8c799649
-import glob, os, threading
+import glob, os, signal, sys, threading
 from collections import Counter
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
+from multiprocessing import current_process, get_context, parent_process
 from pathlib import Path
 import torch
 from PIL import Image
@@ -93,25 +96,25 @@ def _check_place(folder):
     if not os.access(near, os.W_OK): raise ValueError(f'{near} may not be written to: name another folder for the results with -o.')
 
 # %% ../nbs/07b_folders.ipynb #6d37b2ae
-class _Room:
-    "A place for `limit` pixels; a photo that is larger gets in alone."
-    def __init__(self, limit): self.limit, self.used, self.door, self.freed = limit, 0, threading.Lock(), threading.Condition()
-    @contextmanager
-    def taken(self, n):
-        with self.door, self.freed:  # first come, first served
-            self.freed.wait_for(lambda: not self.used or self.used + n <= self.limit)
-            self.used += n
-        try: yield
-        finally:
-            with self.freed: self.used -= n; self.freed.notify_all()
-
 def _cores(): return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
 
-def _n_pixels(path):
-    "Pixels of a photo by the head of its file; 0 if it can't be read, which `prepare` will say better."
-    try:
-        with Image.open(path) as im: return im.size[0]*im.size[1]
-    except Exception: return 0
+def _settle(work):
+    global _work
+    _work = work
+    torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    def follow(): parent_process().join(); os._exit(1)
+    threading.Thread(target=follow, daemon=True).start()
+
+def _do(*args): return _work(*args)
+
+@contextmanager
+def _workers(work, n, processes):
+    "A function that hands arguments of `work` to one of `n` workers and answers with a Future"
+    if processes: pool, do = ProcessPoolExecutor(n, get_context('fork'), _settle, (work,)), _do
+    else: pool, do = ThreadPoolExecutor(n, initializer=torch.set_num_threads, initargs=(1,)), work
+    try: yield partial(pool.submit, do)
+    finally: pool.shutdown(cancel_futures=True)
 
 # %% ../nbs/07b_folders.ipynb #b99b61df
 class BatchedNetwork:
@@ -145,6 +148,36 @@ class BatchedNetwork:
             for f,a in zip(notes, answers): f.set_result(a)
 
 # %% ../nbs/07b_folders.ipynb #d7e0e61a
+PIXELS_AT_ONCE = 64_000_000
+
+def _n_pixels(path):
+    "Pixels of a photo by the head of its file; 0 if it can't be read, which `prepare` will say better."
+    try:
+        with Image.open(path) as im: return im.size[0]*im.size[1]
+    except Exception: return 0
+
+def _share_out(work, todo, n, processes, stop):
+    "What `work(photo, path)` answers, as it is done by `n` workers; what is no pair in `todo` is passed on"
+    at_work = {}  # Future -> photo and its pixels
+    def finished():
+        for f in wait(at_work, return_when=FIRST_COMPLETED).done:
+            done = f.result()
+            del at_work[f]
+            yield done
+    with _workers(work, n, processes) as start:
+        try:
+            for o in todo:
+                if not isinstance(o, tuple): yield o; continue
+                size = _n_pixels(o[0])
+                while len(at_work) > n or at_work and sum(k for _,k in at_work.values()) + size > PIXELS_AT_ONCE: yield from finished()
+                if stop(): break
+                at_work[start(*o)] = o[0], size
+            while at_work: yield from finished()
+        except BrokenProcessPool:
+            names = ', '.join(str(p) for p,_ in at_work.values())
+            raise RuntimeError(f'The system killed a worker, perhaps for lack of memory; in work were {names}. The same command goes on with the others.') from None
+
+# %% ../nbs/07b_folders.ipynb #b81f02c6
 @dataclass
 class Coloured:
     "What became of a photo."
@@ -153,8 +186,6 @@ class Coloured:
     error:str='' # Why there is no result
     skipped:bool=False # The result existed already
     notes:list[str]=field(default_factory=list) # What could not be kept
-
-PIXELS_AT_ONCE = 64_000_000
 
 def _make_folder(folder):
     try: folder.mkdir(parents=True, exist_ok=True)
@@ -166,28 +197,26 @@ def colorize_files(colorizer:Colorizer, # The model and its settings
                    overwrite:bool=False, # Replace results that exist? Otherwise they are skipped
                    batch:int|None=None, # Most photos that the network sees at once; None: 8 on a GPU, 1 on a processor
                    max_pixels:int=MAX_PIXELS, # Larger photos are refused
+                   stop=lambda: False, # Function; when it says so, no photo is begun any more
+                   processes:bool|None=None, # Fork a process for each core? None: where it is safe, on a processor and without batches
                    **options # More for Colorizer.finish: `label`, `strip`, `quality`
                   ): # Yields a Coloured for each photo, as they are done
-    "Colour many photos, side by side. One that fails does not stop the others."
-    on_cpu = next(colorizer.model.parameters()).device.type == 'cpu'
+    "Colour many photos, side by side. One that fails does not stop the others. Raises RuntimeError if the system kills a worker."
+    on_cpu, plan = next(colorizer.model.parameters()).device.type == 'cpu', list(plan)
     batch = batch or (1 if on_cpu else 8)
-    plan = list(plan)
-    for folder in {path.parent for _, path in plan}: remove_unfinished(folder)
-    network, room = BatchedNetwork(colorizer.predict, batch, _cores() if on_cpu else 1), _Room(PIXELS_AT_ONCE)
-    def one(photo, path):
-        if path.exists() and not overwrite: return Coloured(photo, path, skipped=True)
-        with room.taken(_n_pixels(photo)):
-            try:
-                job = colorizer.prepare(photo, max_pixels)
-                answer = network(job.copy)
-                _make_folder(path.parent)
-                colorizer.finish(job, answer, path, overwrite=overwrite, **options)
-                return Coloured(photo, path, notes=job.notes)
-            except (ValueError, OSError, RuntimeError, MemoryError) as e: return Coloured(photo, path, error=str(e) or type(e).__name__)
-    with ThreadPoolExecutor(batch - 1 + _cores(), initializer=torch.set_num_threads, initargs=(1,)) as pool:
+    if processes is None: processes = on_cpu and batch == 1 and len(plan) > 1 and sys.platform == 'linux' and not current_process().daemon
+    network = BatchedNetwork(colorizer.predict, batch, _cores() if on_cpu else 1)
+    def work(photo, path):
         try:
-            for f in as_completed([pool.submit(one, *o) for o in plan]): yield f.result()
-        finally: pool.shutdown(cancel_futures=True)
+            job = colorizer.prepare(photo, max_pixels)
+            answer = network(job.copy)
+            _make_folder(path.parent)
+            colorizer.finish(job, answer, path, overwrite=overwrite, **options)
+            return Coloured(photo, path, notes=job.notes)
+        except (ValueError, OSError, RuntimeError, MemoryError) as e: return Coloured(photo, path, error=str(e) or type(e).__name__)
+    for folder in {path.parent for _, path in plan}: remove_unfinished(folder)
+    todo = (Coloured(photo, path, skipped=True) if path.exists() and not overwrite else (photo, path) for photo, path in plan)
+    yield from _share_out(work, todo, batch - 1 + _cores(), processes, stop)
 
 # %% ../nbs/07b_folders.ipynb #8fd14da4
 class FileColorizer:
@@ -198,6 +227,6 @@ class FileColorizer:
         self.colorizer = Colorizer.from_pretrained(name_or_path, **kw)
 
     def __call__(self, batch):
-        done = list(colorize_files(self.colorizer, [(Path(p), Path(r)) for p,r in zip(batch['photo'], batch['result'])]))
+        done = list(colorize_files(self.colorizer, [(Path(p), Path(r)) for p,r in zip(batch['photo'], batch['result'])], processes=False))
         columns = zip(*((str(o.photo), str(o.result), o.error, os.getpid()) for o in done))
         return dict(zip(('photo', 'result', 'error', 'process'), map(list, columns)))

@@ -303,8 +303,8 @@ def chroma(self:Colorizer,
           ): # Function `(y0, y1, L)` -> a, b of these rows `(1,2,n,W)`
     "Colours of the full-size photo, strip by strip."
     w, h = job.photo.size
-    if self.size == 'full': rows = tiled_chroma(self.model, job.photo, answer if answer.numel() else None)
-    else: rows = enlarge_chroma(answer, job.copy, (h, w), self.guided)
+    if self.size != 'full': return enlarge_chroma(answer*self.saturation, job.copy, (h, w), self.guided)
+    rows = tiled_chroma(self.model, job.photo, answer if answer.numel() else None)
     return lambda y0, y1, L: rows(y0, y1, L)*self.saturation
 
 @patch

@@ -1,6 +1,6 @@
 "Folders of photos: killed at any moment, finished by the same command."
-import os, random, shutil, time
-from multiprocessing import get_context
+import os, random, shutil, signal, subprocess, sys, time
+from multiprocessing import active_children, get_context
 from pathlib import Path
 
 import pytest
@@ -45,6 +45,40 @@ def test_killed(tmp_path, album, kills):
         if rng.random() < .2 and (tmp_path/'out').exists(): shutil.rmtree(tmp_path/'out')  # else most runs find all done
     colour_all(album, tmp_path/'out')
     assert files(tmp_path/'out') == whole and files(album) == originals
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='workers are processes on Linux only')
+@pytest.mark.parametrize('how', [signal.SIGINT, signal.SIGKILL])
+def test_workers_end_with_the_run(tmp_path, album, how):
+    "After Ctrl-C each result has been reported, after `kill -9` no worker is left"
+    photo = next(album.rglob('*.jpg'))
+    many = tmp_path/'many'; many.mkdir()
+    for i in range(300): shutil.copy(photo, many/f'{i}.jpg')
+    run = subprocess.Popen([sys.executable, '-c', 'from letthere_color.cli import main; main()', 'colorize', many, '-o', tmp_path/'out', '--model', 'tiny'], text=True,
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, env={**os.environ, 'PYTHONUNBUFFERED': '1'})
+    assert ' -> ' in run.stdout.readline()
+    if how == signal.SIGINT: os.killpg(run.pid, how)  # as a terminal does
+    else: run.kill()
+    out, err = run.communicate(timeout=20)  # ends when the workers, too, have let go of the pipes
+    if how == signal.SIGINT:
+        assert run.returncode == 130 and err.strip().startswith('letthere: stopped') and 'Traceback' not in err
+        assert out.count(' -> ') + 1 == len(list((tmp_path/'out').iterdir())) < 300
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='workers are processes on Linux only')
+def test_killed_worker(tmp_path, album):
+    "A run whose worker is killed ends, names the photos that were in work, and can go on"
+    from letthere_color.folders import colorize_files, plan_results
+    from letthere_color.inference import Colorizer
+    plan = plan_results([album], tmp_path, recursive=True)
+    run = colorize_files(Colorizer.from_pretrained('tiny'), plan)
+    with pytest.raises(RuntimeError, match='killed a worker.*in work were .*(jpg|png)'):
+        for done in run: active_children()[0].kill()
+    assert len(list(colorize_files(Colorizer.from_pretrained('tiny'), plan))) == len(plan) == len(files(tmp_path))
+
+def test_processes_or_threads(tmp_path, album):
+    from letthere_color.folders import colorize_files, plan_results
+    from letthere_color.inference import Colorizer
+    for processes in (True, False): list(colorize_files(Colorizer.from_pretrained('tiny'), plan_results([album], tmp_path/f'{processes}', recursive=True), processes=processes))
+    assert files(tmp_path/'True') == files(tmp_path/'False')
 
 def test_left_by_a_killed_run(tmp_path, album):
     "A half-written file is removed, unless a process is at it; a user's own hidden files stay"
