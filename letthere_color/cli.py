@@ -90,14 +90,22 @@ class _Report:
 # %% ../nbs/12_cli.ipynb #ce779167
 _SUFFIX = {'JPEG':'.jpg', 'MPO':'.jpg', 'PNG':'.png', 'TIFF':'.tif', 'WEBP':'.webp', 'BMP':'.bmp'}
 
+def _check_format(path, suffix):
+    if suffix and path.suffix.lower().replace('jpeg', 'jpg').replace('tiff', 'tif') != suffix:
+        raise ValueError(f'{path}: is the name of another format than --format {suffix[1:]}; change one of the two')
+
 def _pipe(colorizer, photo, out, suffix, options):
     "Colour one photo, read from a file or standard input, into a file or standard output; messages go to standard error."
+    from letthere_color.core import PhotoError
+    to_file = out and str(out) != '-'
+    if to_file: _check_format(out, suffix)
+    elif sys.stdout.isatty(): raise ValueError('a photo would fill the terminal: name a file with -o, or send the output somewhere with | or >')
     if photo == '-':
         photo = sys.stdin.buffer.read()
         if not photo: raise ValueError('standard input is empty: pipe a photo into it')
-    to_file = out and str(out) != '-'
     with tempfile.TemporaryDirectory() as tmp:
-        job = colorizer.prepare(photo, options.pop('max_pixels'))
+        try: job = colorizer.prepare(photo, options.pop('max_pixels'))
+        except PhotoError as e: raise PhotoError(str(e).replace('photo:', 'standard input:', 1)) from None
         path = out if to_file else Path(tmp)/f'photo{suffix or _SUFFIX.get(job.photo.format, ".png")}'
         colorizer.finish(job, colorizer.predict(job.copy), path, **options)
         if not to_file: sys.stdout.buffer.write(path.read_bytes()); sys.stdout.flush()
@@ -125,8 +133,7 @@ def _plan(photos, output, recursive, suffix, overwrite):
     if photos and not recursive: _mention_folders_below(photos, output)
     first, one = plan[0][1], len(plan) == 1 and not any(Path(p).is_dir() for p in photos or [])
     if one and first.exists() and not overwrite: raise ValueError(f'{first}: exists already; --overwrite replaces it, -o names another file')
-    if suffix and first.suffix.lower().replace('jpeg', 'jpg').replace('tiff', 'tif') != suffix:
-        raise ValueError(f'{first}: is the name of another format than --format {suffix[1:]}; change one of the two')
+    _check_format(first, suffix)
     return plan
 
 # %% ../nbs/12_cli.ipynb #5cd69ffd
@@ -164,7 +171,7 @@ def colorize(
     saturation:Annotated[float, typer.Option(min=0, help='1: as the model says; 1.3: livelier; 0: grey.')]=1.,
     style:Annotated[Optional[str], typer.Option(metavar='PHOTO|class:NAME', help='A photo, or a kind of scene, whose mood is to be used; see letthere styles.')]=None,
     style_strength:Annotated[float, typer.Option(min=0, help='0: the own mood of each photo; 1: that of the style; 1.5: beyond it.')]=1.,
-    size:Annotated[str, typer.Option(help='Side of the copy the network looks at, in pixels, or full.')]='176',
+    size:Annotated[str, typer.Option(help='Side of the copy the network looks at, in pixels, or full; more is not always better.')]='176',
     upsampling:Annotated[Upsampling, typer.Option(help='How chroma gets its full size.')]='guided',
     model:_Model=None,
     device:_Device='auto',
@@ -203,6 +210,18 @@ def _summary(out):
     print(f'The model is in {out/"model"}: letthere colorize photo.jpg --model {out/"model"}')
 
 # %% ../nbs/12_cli.ipynb #ec0e5d41
+def _asked(out, resume, asked):
+    "What was asked for; if photos are not named, what was asked for when the run in `out` began"
+    path, asked = out/'command.json', {k: v for k,v in asked.items() if v is not None}
+    if not asked.get('photos'):
+        if not resume: raise typer.BadParameter('name at least one folder of photos, or --resume a run')
+        if not path.exists(): raise ValueError(f'{out}: holds no run to resume; -o names another folder, and with photos a run begins')
+        return json.loads(path.read_text()) | asked
+    if not (out/'checkpoint.pt').exists():
+        out.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(asked, default=lambda p: str(p.resolve())))
+    return asked
+
 def _cached(photos, valid, out, side):
     "The photos to learn from, and those to judge by, or None."
     from letthere_color.data import cache_photos
@@ -215,32 +234,35 @@ def _cached(photos, valid, out, side):
 # %% ../nbs/12_cli.ipynb #13f6de23
 @app.command()
 def train(
-    photos:Annotated[list[Path], typer.Argument(metavar='FOLDER...', help='Class folders, or .tar shards of them.')],
+    photos:Annotated[Optional[list[Path]], typer.Argument(metavar='FOLDER...', help='Folders of photos, or .tar shards; names of folders are names of scenes.')]=None,
     out:Annotated[Optional[Path], typer.Option('-o', '--output', help='Folder for the run and its model. Default: runs/RECIPE.')]=None,
     valid:Annotated[Optional[list[Path]], typer.Option(help='Validation photos. Default: 5 % of the training photos.')]=None,
-    recipe:Annotated[str, typer.Option(help='tiny, small or paper.')]='tiny',
+    recipe:Annotated[Optional[str], typer.Option(help='tiny (the default), small or paper.')]=None,
     epochs:Annotated[Optional[int], typer.Option(min=1, help='How often to see all photos.')]=None,
     bs:Annotated[Optional[int], typer.Option(min=2, help='Photos in a batch, over all processes.')]=None,
     lr:Annotated[Optional[float], typer.Option(min=0, help='Learning rate at its highest.')]=None,
     start:Annotated[Optional[str], typer.Option(help='Model to go on from: a shipped one, a folder or a hub id.')]=None,
     min_scale:Annotated[Optional[float], typer.Option(min=0, max=1, help='Smallest side of a random crop, as a share of the photo\'s.')]=None,
     aged:Annotated[Optional[float], typer.Option(min=0, max=1, help='Share of the photos to learn from as old prints.')]=None,
-    seed:Annotated[int, typer.Option(help='Same seed, same weights (on one machine).')]=0,
-    resume:Annotated[bool, typer.Option('--resume', help='Go on from the last checkpoint in the output folder.')]=False,
+    seed:Annotated[Optional[int], typer.Option(help='Same seed, same weights (on one machine). Default: 0.')]=None,
+    resume:Annotated[bool, typer.Option('--resume', help='Go on from the last checkpoint in the output folder; nothing else need be repeated.')]=False,
     device:Annotated[Optional[str], typer.Option(help='Default: a GPU if there is one.')]=None):
     "Train a model; stop at any moment and go on with --resume."
     os.environ.setdefault('THP_MEM_ALLOC_ENABLE', '1')  # large memory pages for PyTorch, which has not been imported yet
     from dataclasses import replace
     from letthere_color.colorization import usable_device
     from letthere_color.style_transfer import make_styles, save_styles
-    from letthere_color.training import RECIPES, process_share, train_colorizer
-    if recipe not in RECIPES: raise ValueError(f'no recipe {recipe!r}: choose one of {", ".join(RECIPES)}')
+    from letthere_color.training import RECIPES, first_process_first, process_share, train_colorizer
+    if recipe not in (None, *RECIPES): raise ValueError(f'no recipe {recipe!r}: choose one of {", ".join(RECIPES)}')
     if device: usable_device(device)
     given = {k:v for k,v in dict(epochs=epochs, bs=bs, lr=lr, start=start, min_scale=min_scale, aged=aged, seed=seed).items() if v is not None}
-    r, out = replace(RECIPES[recipe], **given), out or Path('runs')/recipe
-    known, judge = _cached(photos, valid, out, r.cache_size)
+    out = out or Path('runs')/(recipe or 'tiny')
+    with first_process_first(): asked = _asked(out, resume, dict(photos=photos, valid=valid, recipe=recipe, **given))
+    r = replace(RECIPES[asked.pop('recipe', 'tiny')], **{k:v for k,v in asked.items() if k not in ('photos', 'valid')})
+    known, judge = _cached(asked['photos'], asked.get('valid'), out, r.cache_size)
     if process_share()[0]: sys.stdout = open(os.devnull, 'w')  # the first process speaks for all
-    print(f'{len(known)} photos of {len(known.classes)} classes; {len(known.skipped)} left out, see {out/"cache"}')
+    else: _named(known.skipped)
+    print(f'{len(known)} photos {f"of {len(known.classes)} classes" if known.classes else "without scene classes"}')
     learn = train_colorizer(known, judge, out, r, resume, device)
     if r.use_global and not process_share()[0] and len(known.classes): save_styles(make_styles(learn.model.eval(), known), out/'model')
     print(f'{learn.data_time.share:.1%} of the training time went into reading and cropping photos.')

@@ -131,7 +131,9 @@ def cache_photos(source, # Anything read_photos takes
             for name, cls, array, why in pool.map(lambda o: _decode(*o, size, min_std), chunk):
                 if array is None: skipped[name] = why
                 else: out.write(array.tobytes()); found.append(cls)
-    if not found: raise ValueError(f'There is no photo to learn from: {len(skipped)} files found, all grey or unreadable.')
+    if not found:
+        (path/'photos.u8').unlink()
+        raise ValueError(f'There is no photo to learn from: {len(skipped)} files found, all grey or unreadable.')
     classes = classes or sorted({o for o in found if o})
     number = {c:i for i,c in enumerate(classes)}
     meta = dict(source=_digest(source), size=size, classes=classes, labels=[number.get(o, -1) for o in found], skipped=skipped)
@@ -215,7 +217,7 @@ def photo_dataloaders(train:PhotoCache, # Photos to learn from
         n = max(1, len(train)//20)
         valid, judge_by, learn_from = train, order[:n], order[n:]
     n = len(train) if learn_from is None else len(learn_from)
-    if n < bs: raise ValueError(f'{n} photos do not fill a batch of {bs}: take more photos or a smaller batch.')
+    if n < bs: raise ValueError(f'{n} photos do not fill a batch of {bs}: take more photos or a smaller batch (--bs).')
     kw = dict(bs=bs, size=size, seed=seed, device=device)
     return DataLoaders(PhotoBatches(train, learn_from, train=True, share=share, min_scale=min_scale, **kw),
                        PhotoBatches(valid, judge_by, train=False, **kw), device=device)

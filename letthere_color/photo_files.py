@@ -165,7 +165,7 @@ def _decoding(name):
     except MemoryError: raise PhotoError(f'{name}: does not fit into the memory; make it smaller') from None
     except Exception as e:
         why = ' '.join(str(e).split())[:150] or type(e).__name__
-        raise PhotoError(f'{name}: is damaged or cut off ({why}); copy it again') from None
+        raise PhotoError(f'{name}: is damaged or cut off ({why}); copy it again, or let an image editor save what is left of it') from None
 
 # %% ../nbs/06b_photo_files.ipynb #68f12308
 @contextmanager

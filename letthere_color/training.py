@@ -440,7 +440,7 @@ def _open_run(folder, recipe, resume):
     folder.mkdir(parents=True, exist_ok=True)
     settings, now = folder/'recipe.json', json.dumps(asdict(recipe), indent=1)
     started = _checkpoint(folder).exists()
-    if started and not resume: raise ValueError(f'{folder} holds a run already: resume it, or choose another folder.')
+    if started and not resume: raise ValueError(f'{folder} holds a run already: resume it (--resume), or choose another folder (-o).')
     if started:
         before = asdict(Recipe()) | json.loads(settings.read_text())  # an older version knew fewer settings
         differ = ', '.join(f'{k} {before[k]}' for k,v in asdict(recipe).items() if before[k] != v)
@@ -470,7 +470,9 @@ def train_colorizer(train:PhotoCache, # Photos to learn from
     learn.logger, verbose = partial(_print_epoch, learn), verbose and process == 0
     if started:
         run.load(learn)
-        if verbose: print(f'Going on at epoch {run.start}, batch {learn.dls.train.first}.')
+        if verbose: print(f'Going on at epoch {run.start}, batch {learn.dls.train.first}.' if run.start < recipe.epochs else
+                          f'All {recipe.epochs} epochs are done. A new run with start={folder}/model (--start) goes on from there.')
+    elif resume and verbose: print(f'{folder} holds no checkpoint yet: the run begins.')
     with contextlib.ExitStack() as stack:
         if not verbose: stack.enter_context(learn.no_logging())
         if not verbose or not (sys.stdout.isatty() or IN_NOTEBOOK): stack.enter_context(learn.no_bar())

@@ -87,6 +87,9 @@ def test_pipe(tmp_path, photo):
     assert (im.format, im.mode, im.size) == ('PNG', 'RGB', (300, 200)) and not r.stderr
     r = subprocess.run([*code, '-', '-o', 'out.jpg'], input='', cwd=tmp_path, capture_output=True, text=True)
     assert r.returncode == 1 and 'standard input is empty' in r.stderr and not (tmp_path/'out.jpg').exists()
+    r = subprocess.run([*code, '-', '-o', 'out.jpg'], input='Dear Sir', cwd=tmp_path, capture_output=True, text=True)
+    assert r.returncode == 1 and r.stderr.startswith('letthere: standard input: is not a photo')
+    fails(tmp_path, 'colorize', '-', '-o', 'out.jpg', '--format', 'png', says=['out.jpg', '--format png'])
 
 def test_saturation_and_style(tmp_path, photo):
     sample_photos()['flower'].save(tmp_path/'flower.jpg')
@@ -131,10 +134,22 @@ def test_train_resume_and_use(tmp_path):
     fails(tmp_path, *train, says=['run', 'resume'])
     fails(tmp_path, *train, '--recipe', 'huge', says=['huge', 'tiny'])
     fails(tmp_path, *train, '--resume', '--seed', 1, says=['seed 0'])
+    (tmp_path/'elsewhere').mkdir()
+    r = letthere(tmp_path/'elsewhere', 'train', '--resume', '-o', '../run')  # as it was asked for
+    assert r.returncode == 0 and '72 photos of 2 classes' in r.stdout and 'All 1 epochs are done' in r.stdout, r.stderr
+    fails(tmp_path, 'train', '--resume', says=['runs/tiny: holds no run'])
+    assert 'folder of photos' in letthere(tmp_path, 'train').stderr
     fails(tmp_path, 'train', 'photos/a', '-o', 'run', says=['other photos'])
     r = letthere(tmp_path, 'colorize', 'photos/a/0.png', '-o', 'out.png', '--model', 'run')
     assert r.returncode == 0 and Image.open(tmp_path/'out.png').size == (128,128), r.stderr
     assert letthere(tmp_path, 'colorize', 'photos/a/0.png', '-o', 'styled.png', '--model', 'run', '--style', 'class:b').returncode == 0
+
+@pytest.mark.skipif(sys.platform == 'win32', reason='no pseudo-terminals')
+def test_no_photo_into_a_terminal(tmp_path, photo):
+    ours, theirs = os.openpty()
+    r = subprocess.run([sys.executable, '-c', CODE, 'colorize', 'old.jpg', '-o', '-'], cwd=tmp_path, stdout=theirs, stderr=subprocess.PIPE, text=True)
+    assert r.returncode == 1 and 'name a file with -o' in r.stderr, r.stderr
+    for o in (ours, theirs): os.close(o)
 
 def test_info(tmp_path):
     assert letthere(tmp_path, '--version').stdout.startswith('letthere_color ')
