@@ -15,13 +15,13 @@ def two_workers():
 
 def test_as_one_process(tmp_path, two_workers):
     album = tmp_path/'album'
-    for i, (name, p) in enumerate(list(sample_photos().items())*2):
+    for i, (name, p) in enumerate(list(sample_photos().items())*8):
         place = album/f'{i % 3}'; place.mkdir(parents=True, exist_ok=True)
         p.resize((120 + 8*i, 96)).convert('L').save(place/f'{name}{i}.jpg')
     (album/'0/broken.jpg').write_bytes(b'not a photo')
     alone, plan = (plan_results([album], tmp_path/o, recursive=True) for o in ('alone', 'ray'))
     list(colorize_files(Colorizer.from_pretrained('tiny'), alone))
-    table = ray.data.from_items([dict(photo=str(p), result=str(r)) for p, r in plan], override_num_blocks=4)
+    table = ray.data.from_items([dict(photo=str(p), result=str(r)) for p, r in plan], override_num_blocks=24)
     rows = table.map_batches(FileColorizer, fn_constructor_kwargs=dict(name_or_path='tiny'), batch_size=2, concurrency=2).take_all()
     assert len(rows) == len(plan) and len({r['process'] for r in rows}) == 2
     assert {r['photo']: bool(r['error']) for r in rows} == {str(p): p.name == 'broken.jpg' for p, _ in plan}
