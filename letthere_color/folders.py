@@ -18,7 +18,7 @@ from multiprocessing import current_process, get_context, parent_process
 from pathlib import Path
 import torch
 from PIL import Image
-from .core import PhotoError, remove_unfinished
+from .core import PhotoError, remove_unfinished, return_freed_memory
 from .photo_files import MAX_PIXELS
 from .inference import Colorizer
 
@@ -106,13 +106,18 @@ def _settle(work):
     def follow(): parent_process().join(); os._exit(1)
     threading.Thread(target=follow, daemon=True).start()
 
-def _do(*args): return _work(*args)
+def _do(work, large, *args):
+    try: return work(*args)
+    finally:
+        if large: return_freed_memory()
+
+def _do_mine(*args): return _do(_work, *args)
 
 @contextmanager
 def _workers(work, n, processes):
-    "A function that hands arguments of `work` to one of `n` workers and answers with a Future"
-    if processes: pool, do = ProcessPoolExecutor(n, get_context('fork'), _settle, (work,)), _do
-    else: pool, do = ThreadPoolExecutor(n, initializer=torch.set_num_threads, initargs=(1,)), work
+    "A function `(large, *args)` that hands arguments of `work` to one of `n` workers and answers with a Future"
+    if processes: pool, do = ProcessPoolExecutor(n, get_context('fork'), _settle, (work,)), _do_mine
+    else: pool, do = ThreadPoolExecutor(n, initializer=torch.set_num_threads, initargs=(1,)), partial(_do, work)
     try: yield partial(pool.submit, do)
     finally: pool.shutdown(cancel_futures=True)
 
@@ -171,7 +176,7 @@ def _share_out(work, todo, n, processes, stop):
                 size = _n_pixels(o[0])
                 while len(at_work) > n or at_work and sum(k for _,k in at_work.values()) + size > PIXELS_AT_ONCE: yield from finished()
                 if stop(): break
-                at_work[start(*o)] = o[0], size
+                at_work[start(size*n > PIXELS_AT_ONCE, *o)] = o[0], size
             while at_work: yield from finished()
         except BrokenProcessPool:
             names = ', '.join(str(p) for p,_ in at_work.values())
