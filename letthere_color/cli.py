@@ -34,7 +34,7 @@ def main():
     try: app()
     except (ValueError, OSError, RuntimeError, ImportError) as e: _complain(str(e).splitlines()[0]); sys.exit(1)
     except SystemExit as e:
-        if e.code == 130: _complain('stopped; the same command goes on where it was, train with --resume')  # Ctrl-C
+        if e.code == 130: _complain(f'stopped; {"--resume goes on" if sys.argv[1:2] == ["train"] else "the same command goes on where it was"}')  # Ctrl-C
         raise
 
 # %% ../nbs/12_cli.ipynb #37bf8bff
@@ -91,7 +91,8 @@ class _Report:
 _SUFFIX = {'JPEG':'.jpg', 'MPO':'.jpg', 'PNG':'.png', 'TIFF':'.tif', 'WEBP':'.webp', 'BMP':'.bmp'}
 
 def _check_format(path, suffix):
-    if suffix and path.suffix.lower().replace('jpeg', 'jpg').replace('tiff', 'tif') != suffix:
+    def plain(suffix): return suffix.lower().replace('jpeg', 'jpg').replace('tiff', 'tif')
+    if suffix and plain(path.suffix) != plain(suffix):
         raise ValueError(f'{path}: is the name of another format than --format {suffix[1:]}; change one of the two')
 
 def _pipe(colorizer, photo, out, suffix, options):
@@ -113,7 +114,7 @@ def _pipe(colorizer, photo, out, suffix, options):
 
 # %% ../nbs/12_cli.ipynb #ab5b7472
 Upsampling, Dtype, Format = (Enum(name, {o: o for o in values.split()}, type=str) for name, values in
-    dict(Upsampling='guided bilinear', Dtype='float32 bfloat16', Format='jpg png tif webp').items())
+    dict(Upsampling='guided bilinear', Dtype='float32 bfloat16', Format='jpg jpeg png tif tiff webp').items())
 
 def _size(text):
     if text == 'full': return text
@@ -176,7 +177,7 @@ def colorize(
     model:_Model=None,
     device:_Device='auto',
     dtype:Annotated[Dtype, typer.Option(help='Numbers that the network reckons with.')]='float32',
-    format:Annotated[Optional[Format], typer.Option(help='Format of the results. Default: that of the photo.')]=None,
+    format:Annotated[Optional[Format], typer.Option(case_sensitive=False, help='Format of the results. Default: that of the photo.')]=None,
     quality:Annotated[Optional[int], typer.Option(min=1, max=100, help='Of JPEG and WebP.')]=None,
     strip:Annotated[bool, typer.Option('--strip', help='Leave out what the original file says: date, place, caption...')]=False,
     provenance:Annotated[bool, typer.Option('--provenance/--no-provenance', help='Note in the file that a model made the colours.')]=True,
@@ -212,7 +213,9 @@ def _summary(out):
 # %% ../nbs/12_cli.ipynb #ec0e5d41
 def _asked(out, resume, asked):
     "What was asked for; if photos are not named, what was asked for when the run in `out` began"
+    from letthere_color.data import _existing
     path, asked = out/'command.json', {k: v for k,v in asked.items() if v is not None}
+    for p in [*asked.get('photos', []), *asked.get('valid', [])]: _existing(p)
     if not asked.get('photos'):
         if not resume: raise typer.BadParameter('name at least one folder of photos, or --resume a run')
         if not path.exists(): raise ValueError(f'{out}: holds no run to resume; -o names another folder, and with photos a run begins')
@@ -227,8 +230,9 @@ def _cached(photos, valid, out, side):
     from letthere_color.data import cache_photos
     from letthere_color.training import first_process_first
     with first_process_first():
-        known = cache_photos(list(photos), out/'cache'/f'train-{side}', side)
-        judge = cache_photos(list(valid), out/'cache'/f'valid-{side}', side, known.classes) if valid else None
+        new = not (out/'checkpoint.pt').exists()  # what an earlier try left there does not count
+        known = cache_photos(list(photos), out/'cache'/f'train-{side}', side, replace=new)
+        judge = cache_photos(list(valid), out/'cache'/f'valid-{side}', side, known.classes, replace=new) if valid else None
     return known, judge
 
 # %% ../nbs/12_cli.ipynb #13f6de23
@@ -239,7 +243,7 @@ def train(
     valid:Annotated[Optional[list[Path]], typer.Option(help='Validation photos. Default: 5 % of the training photos.')]=None,
     recipe:Annotated[Optional[str], typer.Option(help='tiny (the default), small or paper.')]=None,
     epochs:Annotated[Optional[int], typer.Option(min=1, help='How often to see all photos.')]=None,
-    bs:Annotated[Optional[int], typer.Option(min=2, help='Photos in a batch, over all processes.')]=None,
+    bs:Annotated[Optional[int], typer.Option(min=2, help='Photos in a batch, over all processes. Default: 64; paper: 128.')]=None,
     lr:Annotated[Optional[float], typer.Option(min=0, help='Learning rate at its highest.')]=None,
     start:Annotated[Optional[str], typer.Option(help='Model to go on from: a shipped one, a folder or a hub id.')]=None,
     min_scale:Annotated[Optional[float], typer.Option(min=0, max=1, help='Smallest side of a random crop, as a share of the photo\'s.')]=None,
@@ -250,7 +254,7 @@ def train(
     "Train a model; stop at any moment and go on with --resume."
     os.environ.setdefault('THP_MEM_ALLOC_ENABLE', '1')  # large memory pages for PyTorch, which has not been imported yet
     from dataclasses import replace
-    from letthere_color.colorization import usable_device
+    from letthere_color.colorization import load_model, usable_device
     from letthere_color.style_transfer import make_styles, save_styles
     from letthere_color.training import RECIPES, first_process_first, process_share, train_colorizer
     if recipe not in (None, *RECIPES): raise ValueError(f'no recipe {recipe!r}: choose one of {", ".join(RECIPES)}')
@@ -259,13 +263,14 @@ def train(
     out = out or Path('runs')/(recipe or 'tiny')
     with first_process_first(): asked = _asked(out, resume, dict(photos=photos, valid=valid, recipe=recipe, **given))
     r = replace(RECIPES[asked.pop('recipe', 'tiny')], **{k:v for k,v in asked.items() if k not in ('photos', 'valid')})
+    if r.start and load_model(r.start).config.width > r.width: raise ValueError(f'{r.start} is wider than the recipe: choose a wider recipe with --recipe.')
     known, judge = _cached(asked['photos'], asked.get('valid'), out, r.cache_size)
     if process_share()[0]: sys.stdout = open(os.devnull, 'w')  # the first process speaks for all
     else: _named(known.skipped)
     print(f'{len(known)} photos {f"of {len(known.classes)} classes" if known.classes else "without scene classes"}')
     learn = train_colorizer(known, judge, out, r, resume, device)
     if r.use_global and not process_share()[0] and len(known.classes): save_styles(make_styles(learn.model.eval(), known), out/'model')
-    print(f'{learn.data_time.share:.1%} of the training time went into reading and cropping photos.')
+    if learn.data_time.share: print(f'{learn.data_time.share:.1%} of the training time went into reading and cropping photos.')
     _summary(out)
 
 # %% ../nbs/12_cli.ipynb #26991683

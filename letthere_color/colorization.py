@@ -204,6 +204,7 @@ def load_model(name_or_path:str|Path|None=None, # A shipped model, a folder, or 
         model = build_model(ModelConfig(**json.loads((path/'config.json').read_text())))
         load_safetensors(model, path/'model.safetensors')
     elif name.count('/') == 1 and not path.exists(): model = Colorization.from_pretrained(name)
+    elif (path/'checkpoint.pt').exists(): raise FileNotFoundError(f'{name}: this run has not ended, so it has no model yet; go on with train --resume -o {name}')
     else: raise FileNotFoundError(f'No model {name!r}: choose one of {", ".join(shipped_models())}, or a folder with '
                                   'config.json and model.safetensors, or a hub id like owner/name.')
     return model.to(device).eval()

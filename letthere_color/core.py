@@ -281,7 +281,13 @@ def lab2rgb_fitted(
 class PhotoError(ValueError):
     "A photo that cannot be read or written: one line that names the file and the remedy"
 
-_open_lock = threading.Lock()
+def _forkable_lock():
+    "A lock that is free in a process that is forked, even if another thread holds it at that moment"
+    lock = threading.Lock()
+    if hasattr(os, 'register_at_fork'): os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release)
+    return lock
+
+_open_lock = _forkable_lock()
 
 def _open_file(p):
     "The file `p`, open for reading"
@@ -427,7 +433,7 @@ def _check_target(p, overwrite):
     fmt = _format(p)
     if p.is_dir(): raise PhotoError(f'{p}: is a folder; name a file in it')
     if p.exists() and not overwrite:
-        raise PhotoError(f'{p}: exists already; choose another name or allow overwriting')
+        raise PhotoError(f'{p}: exists already; choose another name or allow overwriting (--overwrite)')
     if not p.parent.is_dir(): raise PhotoError(f'{p}: there is no folder {p.parent}; create it first')
     return fmt
 

@@ -35,14 +35,17 @@ def _from_folder(path):
         if f.is_file() and _is_photo(f): yield str(f), str(f.relative_to(path)), f.read_bytes()
 
 # %% ../nbs/01_data.ipynb #9d94ba2d
+def _existing(source):
+    if not Path(source).exists(): raise FileNotFoundError(f'{source} does not exist: give a folder of photos or a .tar shard.')
+    return Path(source)
+
 def read_photos(source:str|Path|list # A folder, a tar shard, a folder of tar shards, or a list of these
                ): # Yields `(name, class or None, bytes)`
     "All photo files of `source`, in a fixed order. Raises FileNotFoundError."
     if isinstance(source, (list, tuple)):
         for s in source: yield from read_photos(s)
         return
-    path = Path(source)
-    if not path.exists(): raise FileNotFoundError(f'{path} does not exist: give a folder of photos or a .tar shard.')
+    path = _existing(source)
     shards = [path] if path.suffix == '.tar' else sorted(path.glob('*.tar'))
     for name, inner, data in (o for s in shards for o in _from_tar(s)) if shards else _from_folder(path):
         yield name, Path(inner).parent.name or None, data
@@ -93,7 +96,7 @@ def _decode(name, cls, data, size, min_std):
 def _inventory(source):
     "Names and sizes of all files of `source`: what a cache was made from."
     if isinstance(source, (list, tuple)): return [o for s in source for o in _inventory(s)]
-    path = Path(source)
+    path = _existing(source)
     files = [path] if path.is_file() else sorted(f for f in path.rglob('*') if f.is_file())
     return [[f.name, f.stat().st_size] for f in files]
 
@@ -119,11 +122,16 @@ def cache_photos(source, # Anything read_photos takes
                  size:int=256, # Side of the stored squares, in pixels
                  classes:list[str]|None=None, # Class names of the training set, for a validation set; None: those found
                  min_std:float=3.5, # Photos whose chroma varies less are left out
-                 workers:int=2 # Threads that decode
+                 workers:int=2, # Threads that decode
+                 replace:bool=False # Make a cache of other photos anew? Otherwise it is an error
                 ) -> PhotoCache:
     "Decode `source` once into a file that training reads at the speed of memory. Raises ValueError."
     path = Path(path)
-    if cache := _finished(path, size, source): return cache
+    try:
+        if cache := _finished(path, size, source): return cache
+    except ValueError:
+        if not replace: raise
+        (path/'cache.json').unlink()
     path.mkdir(parents=True, exist_ok=True)
     found, skipped = [], {}
     with open(path/'photos.u8', 'wb') as out, ThreadPoolExecutor(workers) as pool:

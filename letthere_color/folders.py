@@ -69,12 +69,13 @@ def result_path(photo:Path, # The input
     return output
 
 # %% ../nbs/07b_folders.ipynb #f11c3e6c
-def plan_results(inputs, # Files, folders and patterns
-                 output:Path|None=None, # File or folder; None: beside the photos
+def plan_results(inputs, # Files, folders and patterns, or one of these
+                 output:str|Path|None=None, # File or folder; None: beside the photos
                  recursive:bool=False, # Folders below, too?
                  suffix:str|None=None # Another format, `.png` for instance
                 ) -> list[tuple[Path,Path]]: # Photos and results
     "Which photo becomes which file. Raises ValueError where something would be lost."
+    inputs, output = [inputs] if isinstance(inputs, (str, Path)) else list(inputs), Path(output) if output else None
     photos = find_photos(inputs, recursive, output)
     several, plan = len(photos) > 1 or any(Path(o).is_dir() for o in inputs), {}
     if several and output and not output.is_dir() and (output.exists() or output.suffix.lower() in WRITABLE):
@@ -207,20 +208,24 @@ def colorize_files(colorizer:Colorizer, # The model and its settings
                    **options # More for Colorizer.finish: `label`, `strip`, `quality`
                   ): # Yields a Coloured for each photo, as they are done
     "Colour many photos, side by side. One that fails does not stop the others. Raises RuntimeError if the system kills a worker."
-    on_cpu, plan = next(colorizer.model.parameters()).device.type == 'cpu', list(plan)
+    on_cpu, plan = next(colorizer.model.parameters()).device.type == 'cpu', [(photo, Path(path)) for photo, path in plan]
     batch = batch or (1 if on_cpu else 8)
     if processes is None: processes = on_cpu and batch == 1 and len(plan) > 1 and sys.platform == 'linux' and not current_process().daemon
     network = BatchedNetwork(colorizer.predict, batch, _cores() if on_cpu else 1)
+    def there(path): return path.exists() and not overwrite
     def work(photo, path):
+        if there(path): return Coloured(photo, path, skipped=True)
         try:
             job = colorizer.prepare(photo, max_pixels)
             answer = network(job.copy)
             _make_folder(path.parent)
             colorizer.finish(job, answer, path, overwrite=overwrite, **options)
             return Coloured(photo, path, notes=job.notes)
-        except (ValueError, OSError, RuntimeError, MemoryError) as e: return Coloured(photo, path, error=str(e) or type(e).__name__)
+        except (ValueError, OSError, RuntimeError, MemoryError) as e:
+            if there(path): return Coloured(photo, path, skipped=True)  # another run was faster
+            return Coloured(photo, path, error=str(e) or type(e).__name__)
     for folder in {path.parent for _, path in plan}: remove_unfinished(folder)
-    todo = (Coloured(photo, path, skipped=True) if path.exists() and not overwrite else (photo, path) for photo, path in plan)
+    todo = (Coloured(photo, path, skipped=True) if there(path) else (photo, path) for photo, path in plan)
     yield from _share_out(work, todo, batch - 1 + _cores(), processes, stop)
 
 # %% ../nbs/07b_folders.ipynb #8fd14da4

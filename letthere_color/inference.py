@@ -204,7 +204,7 @@ def load_styles(name_or_path:str|Path|None=None # A shipped model or a folder; N
                ) -> Styles:
     "The presets of a model. Raises FileNotFoundError if it has none, ValueError if they belong to other weights."
     name, folder = str(name_or_path or DEFAULT_MODEL), model_files(name_or_path)
-    make = f'make them with `letthere styles --make PHOTOS --model {name}`'
+    make = f'make them from class folders with `letthere styles --make PHOTOS --model {name}`'
     if not (folder/'model.safetensors').exists(): raise FileNotFoundError(
         f'No model {name!r} here, so no styles: choose one of {", ".join(shipped_models())}, or a folder with config.json and model.safetensors.')
     if not (folder/'styles.safetensors').exists(): raise FileNotFoundError(f'The model {name!r} has no styles: {make}.')

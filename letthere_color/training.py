@@ -25,7 +25,7 @@ from fastai.optimizer import OptimWrapper
 from fastai.torch_core import default_device, get_model
 from fastcore.basics import patch
 from fastcore.imports import IN_NOTEBOOK
-from .core import denorm_ab, keep_freed_memory, lab2rgb, rgb2lab, save_photo, show_photos, tensor2photo
+from .core import denorm_ab, keep_freed_memory, lab2rgb, rgb2lab, save_photo, show_photos, tensor2photo, _lock
 from .data import PhotoCache, photo_dataloaders
 from .film import aged
 from .colorization import ColorSpace, Colorization, ModelConfig, build_model, fast_bf16, load_model, save_model, usable_device
@@ -177,7 +177,7 @@ class WeightAverage(Callback):
     def after_create(self): self.average = AveragedModel(self.model, multi_avg_fn=get_ema_multi_avg_fn(self.decay), use_buffers=True)
     def before_fit(self): self.average.to(self.dls.device)
     def after_step(self): self.average.update_parameters(self.model)
-    def before_validate(self): self.trained, self.learn.model = self.model, self.average.module
+    def before_validate(self): self.trained, self.learn.model = self.model, self.average.module.eval()
     def after_validate(self): self.learn.model = self.trained
     def after_fit(self): self.model.load_state_dict(self.average.module.state_dict())
 
@@ -444,11 +444,21 @@ def _open_run(folder, recipe, resume):
     if started:
         before = asdict(Recipe()) | json.loads(settings.read_text())  # an older version knew fewer settings
         differ = ', '.join(f'{k} {before[k]}' for k,v in asdict(recipe).items() if before[k] != v)
-        if differ: raise ValueError(f'{folder} was started with other settings ({differ}): repeat them, or choose another folder.')
+        if differ: raise ValueError(f'{folder} was started with other settings ({differ}): repeat them, or begin a new run from its model with start={folder}/model (--start).')
     if not started: _write(settings, lambda f: f.write_text(now))
     return started
 
 # %% ../nbs/06_training.ipynb #1cdbf325
+@contextlib.contextmanager
+def _alone_in(folder):
+    "Within: other processes are refused. Raises ValueError if one is there."
+    with open(folder/'run.lock', 'w') as f:
+        try: _lock(f)
+        except BlockingIOError: raise ValueError(f'{folder}: another process trains there; wait for it, or choose another folder (-o).') from None
+        except OSError: pass  # some network drives cannot
+        yield
+    (folder/'run.lock').unlink(missing_ok=True)
+
 def _print_epoch(learn, log):
     named = zip(learn.recorder.metric_names, log)
     print(', '.join(f'{n} {o:.4g}' if isinstance(o, float) else f'{n} {o}' for n,o in named), flush=True)
@@ -471,9 +481,10 @@ def train_colorizer(train:PhotoCache, # Photos to learn from
     if started:
         run.load(learn)
         if verbose: print(f'Going on at epoch {run.start}, batch {learn.dls.train.first}.' if run.start < recipe.epochs else
-                          f'All {recipe.epochs} epochs are done. A new run with start={folder}/model (--start) goes on from there.')
+                          f'All {recipe.epochs} epochs are done. A new run that starts from {folder}/model goes on from there.')
     elif resume and verbose: print(f'{folder} holds no checkpoint yet: the run begins.')
     with contextlib.ExitStack() as stack:
+        if process == 0: stack.enter_context(_alone_in(folder))
         if not verbose: stack.enter_context(learn.no_logging())
         if not verbose or not (sys.stdout.isatty() or IN_NOTEBOOK): stack.enter_context(learn.no_bar())
         if n == 1: stack.enter_context(_stop_after_batch(run))

@@ -139,6 +139,13 @@ def test_train_resume_and_use(tmp_path):
     assert r.returncode == 0 and '72 photos of 2 classes' in r.stdout and 'All 1 epochs are done' in r.stdout, r.stderr
     fails(tmp_path, 'train', '--resume', says=['runs/tiny: holds no run'])
     assert 'folder of photos' in letthere(tmp_path, 'train').stderr
+    assert letthere(tmp_path, 'train', 'photos/a', '-o', 'other', '--bs', 64).returncode == 1  # 36 photos: too few, and what that leaves is in nobody's way
+    r = letthere(tmp_path, 'train', 'photos', '-o', 'other', '--epochs', 1, '--bs', 64)
+    assert r.returncode == 0 and '72 photos' in r.stdout, r.stderr
+    (tmp_path/'photos').rename(tmp_path/'moved')
+    fails(tmp_path, 'train', '--resume', '-o', 'run', says=['photos does not exist'])
+    fails(tmp_path, 'train', 'nowhere', '-o', 'new', says=['nowhere does not exist'])
+    (tmp_path/'moved').rename(tmp_path/'photos')
     fails(tmp_path, 'train', 'photos/a', '-o', 'run', says=['other photos'])
     r = letthere(tmp_path, 'colorize', 'photos/a/0.png', '-o', 'out.png', '--model', 'run')
     assert r.returncode == 0 and Image.open(tmp_path/'out.png').size == (128,128), r.stderr

@@ -126,3 +126,28 @@ def test_folder_that_cannot_be_made(tmp_path, album):
     failed, = [o for o in done if o.error]
     assert failed.photo == photos[0] and 'file/out: this folder cannot be made' in failed.error and '\n' not in failed.error
     assert (tmp_path/'b.png').exists()
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='workers are processes on Linux only')
+def test_beside_another_thread(tmp_path, album):
+    "A thread that reads photos while workers are forked does not leave them a locked lock"
+    code = """import sys, threading
+from pathlib import Path
+from letthere_color.folders import colorize_files, plan_results
+from letthere_color.inference import Colorizer
+colorizer, album, out = Colorizer.from_pretrained('tiny'), *sys.argv[1:]
+photo, done = next(Path(album).rglob('*.jpg')), threading.Event()
+def read():
+    while not done.is_set(): colorizer.prepare(photo)
+thread = threading.Thread(target=read); thread.start()
+for i in range(3): assert not any(o.error for o in colorize_files(colorizer, plan_results(album, f'{out}/{i}', recursive=True)))
+done.set(); thread.join()"""
+    subprocess.run([sys.executable, '-c', code, str(album), str(tmp_path)], check=True, timeout=60)
+
+def test_two_runs_at_once(tmp_path, album):
+    "What the other run has made meanwhile is skipped"
+    ctx = get_context('forkserver')
+    others = [ctx.Process(target=colour_all, args=(album, tmp_path/'out')) for _ in range(2)]
+    for p in others: p.start()
+    done = colour_all(album, tmp_path/'out')
+    for p in others: p.join()
+    assert not any(o.error for o in done) and len(files(tmp_path/'out')) == len(files(album))

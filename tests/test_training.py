@@ -70,3 +70,20 @@ def test_two_processes_match_one(tmp_path, undisturbed):
     assert same(weights(tmp_path/'run'), weights(undisturbed), atol=1e-2)  # AdamW enlarges rounding; gradients that are not averaged end 0.03 apart
     first = [(o/'history.csv').read_text().splitlines()[1] for o in (tmp_path/'run', undisturbed)]
     assert first[0] == first[1]
+
+def test_validation_teaches_nothing(tmp_path):
+    "The average of the weights, batch norm's included, is the same whatever the validation photos are; one photo is enough"
+    from letthere_color.data import toy_scenes
+    from letthere_color.training import Recipe, train_colorizer
+    few = Recipe(width=.125, epochs=2, bs=8, size=32, opt='adamw', lr=1e-3, ema=.9, bf16=False)
+    def run(name, valid): return train_colorizer(toy_scenes(16, size=32), valid, tmp_path/name, few, device='cpu', verbose=False).model.state_dict()
+    a, b = run('a', toy_scenes(9, size=32, seed=1)), run('b', toy_scenes(1, size=32, seed=2))
+    assert all(torch.equal(a[k], b[k]) for k in a)
+
+def test_one_run_at_a_time(tmp_path):
+    from letthere_color.data import toy_scenes
+    from letthere_color.training import Recipe, _alone_in, train_colorizer
+    scenes, few = toy_scenes(16, size=32), Recipe(width=.125, epochs=1, bs=8, size=32)
+    with _alone_in(tmp_path), pytest.raises(ValueError, match='another process trains there'): train_colorizer(scenes, scenes, tmp_path, few, device='cpu', verbose=False, resume=True)
+    train_colorizer(scenes, scenes, tmp_path, few, device='cpu', verbose=False, resume=True)
+    assert not (tmp_path/'run.lock').exists()
