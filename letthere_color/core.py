@@ -281,13 +281,7 @@ def lab2rgb_fitted(
 class PhotoError(ValueError):
     "A photo that cannot be read or written: one line that names the file and the remedy"
 
-def _forkable_lock():
-    "A lock that is free in a process that is forked, even if another thread holds it at that moment"
-    lock = threading.Lock()
-    if hasattr(os, 'register_at_fork'): os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release)
-    return lock
-
-_open_lock = _forkable_lock()
+_open_lock = threading.Lock()
 
 def _open_file(p):
     "The file `p`, open for reading"

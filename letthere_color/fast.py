@@ -8,7 +8,7 @@ __all__ = ['PHASES', 'LAST', 'CELLS', 'BOTH', 'PAPER_SECONDS', 'fold_norm', 'Bia
            'FastColorization', 'fast_model', 'colour_difference', 'export_onnx', 'OnnxColorization', 'benchmark_table']
 
 # %% ../nbs/06c_fast.ipynb #c2abb9e4
-import copy, json, os, secrets, sys, tempfile, time, warnings
+import copy, json, os, secrets, sys, tempfile, threading, time, warnings
 from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,7 +16,6 @@ from fastcore.basics import patch
 import torch, torch.nn.functional as F
 from torch import nn, Tensor
 from . import __version__
-from .core import _forkable_lock
 from .colorization import COLOR_SPACES, Colorization, ModelConfig, pad8, predict_ab
 
 # %% ../nbs/06c_fast.ipynb #b12ba7f3
@@ -177,11 +176,9 @@ def ncnn_files(model:Colorization # Trained; a fusion kernel of 1
     return f
 
 # %% ../nbs/06c_fast.ipynb #efaf90f8
-_preparing = _forkable_lock()
-
 class NcnnNet:
     "Runs the network of `NcnnFiles`, with as many threads as PyTorch has; may be called from several threads."
-    def __init__(self, files:NcnnFiles): self.files, self.ready = files, {}
+    def __init__(self, files:NcnnFiles): self.files, self.ready, self.door = files, {}, threading.Lock()
 
     def _prepare(self, threads):
         import ncnn
@@ -198,7 +195,7 @@ class NcnnNet:
         "Photo by photo, so that an answer does not depend on the other photos: names of outputs to tensors `(B,...)`"
         import ncnn, numpy as np
         threads, answers = torch.get_num_threads(), []
-        with _preparing:
+        with self.door:
             if threads not in self.ready: self.ready[threads] = self._prepare(threads)
         for one in zip(*(t.detach().float().contiguous().numpy() for t in inputs.values())):
             ex = self.ready[threads].create_extractor()

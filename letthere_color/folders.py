@@ -99,6 +99,8 @@ def _check_place(folder):
 # %% ../nbs/07b_folders.ipynb #6d37b2ae
 def _cores(): return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
 
+def _may_fork(): return sys.platform == 'linux' and threading.active_count() == 1 and not current_process().daemon
+
 def _settle(work):
     global _work
     _work = work
@@ -204,13 +206,13 @@ def colorize_files(colorizer:Colorizer, # The model and its settings
                    batch:int|None=None, # Most photos that the network sees at once; None: 8 on a GPU, 1 on a processor
                    max_pixels:int=MAX_PIXELS, # Larger photos are refused
                    stop=lambda: False, # Function; when it says so, no photo is begun any more
-                   processes:bool|None=None, # Fork a process for each core? None: where it is safe, on a processor and without batches
+                   processes:bool|None=None, # Fork a process for each core? None: on Linux, in a program without other threads, for a processor
                    **options # More for Colorizer.finish: `label`, `strip`, `quality`
                   ): # Yields a Coloured for each photo, as they are done
     "Colour many photos, side by side. One that fails does not stop the others. Raises RuntimeError if the system kills a worker."
     on_cpu, plan = next(colorizer.model.parameters()).device.type == 'cpu', [(photo, Path(path)) for photo, path in plan]
     batch = batch or (1 if on_cpu else 8)
-    if processes is None: processes = on_cpu and batch == 1 and len(plan) > 1 and sys.platform == 'linux' and not current_process().daemon
+    if processes is None: processes = on_cpu and batch == 1 and len(plan) > 1 and _may_fork()
     network = BatchedNetwork(colorizer.predict, batch, _cores() if on_cpu else 1)
     def there(path): return path.exists() and not overwrite
     def work(photo, path):
