@@ -7,8 +7,7 @@ __all__ = ['app', 'Upsampling', 'Dtype', 'Format', 'study_app', 'main', 'info', 
            'export', 'styles', 'make', 'report', 'serve']
 
 # %% ../nbs/12_cli.ipynb #21249088
-import json, os, signal, sys, tempfile, time
-from contextlib import contextmanager
+import json, os, sys, tempfile, threading, time
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Optional
@@ -138,24 +137,16 @@ def _plan(photos, output, recursive, suffix, overwrite):
     return plan
 
 # %% ../nbs/12_cli.ipynb #5cd69ffd
-@contextmanager
-def _ctrl_c():
-    "A list that is not empty any more when Ctrl-C has been pressed; pressed again, it stops everything"
-    pressed = []
-    def press(*_): pressed.append(True); signal.signal(signal.SIGINT, before)
-    before = signal.signal(signal.SIGINT, press)
-    try: yield pressed
-    finally: signal.signal(signal.SIGINT, before)
-
 def _colour_all(colorizer, plan, as_json, options):
     "Colour, and tell of each photo. Exit code 1 if one failed."
+    from letthere_color.core import _asked_to_stop
     from letthere_color.folders import colorize_files
-    report = _Report(len(plan), as_json)
+    report, asked = _Report(len(plan), as_json), threading.Event()
     try:
-        with _ctrl_c() as pressed:
-            for done in colorize_files(colorizer, plan, stop=lambda: pressed, **options): report.add(done)
+        with _asked_to_stop(asked.set):
+            for done in colorize_files(colorizer, plan, stop=asked.is_set, **options): report.add(done)
     finally: report.close()
-    if pressed and sum(report.counts.values()) < len(plan): raise KeyboardInterrupt
+    if asked.is_set() and sum(report.counts.values()) < len(plan): raise KeyboardInterrupt
     if report.counts['failed']: raise typer.Exit(1)
 
 # %% ../nbs/12_cli.ipynb #42d4d838
@@ -211,18 +202,19 @@ def _summary(out):
     print(f'The model is in {out/"model"}: letthere colorize photo.jpg --model {out/"model"}')
 
 # %% ../nbs/12_cli.ipynb #ec0e5d41
-def _asked(out, resume, asked):
+def _asked(out, resume, asked, first):
     "What was asked for; if photos are not named, what was asked for when the run in `out` began"
     from letthere_color.data import _existing
+    from letthere_color.training import _alone_in
     path, asked = out/'command.json', {k: v for k,v in asked.items() if v is not None}
     for p in [*asked.get('photos', []), *asked.get('valid', [])]: _existing(p)
     if not asked.get('photos'):
         if not resume: raise typer.BadParameter('name at least one folder of photos, or --resume a run')
         if not path.exists(): raise ValueError(f'{out}: holds no run to resume; -o names another folder, and with photos a run begins')
         return json.loads(path.read_text()) | asked
-    if not (out/'checkpoint.pt').exists():
+    if first and not (out/'checkpoint.pt').exists():
         out.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(asked, default=lambda p: str(p.resolve())))
+        with _alone_in(out): path.write_text(json.dumps(asked, default=lambda p: str(p.resolve())))
     return asked
 
 def _cached(photos, valid, out, side):
@@ -253,23 +245,26 @@ def train(
     device:Annotated[Optional[str], typer.Option(help='Default: a GPU if there is one.')]=None):
     "Train a model; stop at any moment and go on with --resume."
     os.environ.setdefault('THP_MEM_ALLOC_ENABLE', '1')  # large memory pages for PyTorch, which has not been imported yet
+    from contextlib import nullcontext
     from dataclasses import replace
     from letthere_color.colorization import load_model, usable_device
     from letthere_color.style_transfer import make_styles, save_styles
-    from letthere_color.training import RECIPES, first_process_first, process_share, train_colorizer
+    from letthere_color.training import RECIPES, _alone_in, first_process_first, process_share, train_colorizer
     if recipe not in (None, *RECIPES): raise ValueError(f'no recipe {recipe!r}: choose one of {", ".join(RECIPES)}')
     if device: usable_device(device)
     given = {k:v for k,v in dict(epochs=epochs, bs=bs, lr=lr, start=start, min_scale=min_scale, aged=aged, seed=seed).items() if v is not None}
     out = out or Path('runs')/(recipe or 'tiny')
-    with first_process_first(): asked = _asked(out, resume, dict(photos=photos, valid=valid, recipe=recipe, **given))
+    first = not process_share()[0]
+    if not first: sys.stdout = open(os.devnull, 'w')  # the first process speaks for all
+    with first_process_first(): asked = _asked(out, resume, dict(photos=photos, valid=valid, recipe=recipe, **given), first)
     r = replace(RECIPES[asked.pop('recipe', 'tiny')], **{k:v for k,v in asked.items() if k not in ('photos', 'valid')})
     if r.start and load_model(r.start).config.width > r.width: raise ValueError(f'{r.start} is wider than the recipe: choose a wider recipe with --recipe.')
-    known, judge = _cached(asked['photos'], asked.get('valid'), out, r.cache_size)
-    if process_share()[0]: sys.stdout = open(os.devnull, 'w')  # the first process speaks for all
-    else: _named(known.skipped)
-    print(f'{len(known)} photos {f"of {len(known.classes)} classes" if known.classes else "without scene classes"}')
-    learn = train_colorizer(known, judge, out, r, resume, device)
-    if r.use_global and not process_share()[0] and len(known.classes): save_styles(make_styles(learn.model.eval(), known), out/'model')
+    with _alone_in(out) if first else nullcontext():
+        known, judge = _cached(asked['photos'], asked.get('valid'), out, r.cache_size)
+        if first: _named(known.skipped)
+        print(f'{len(known)} photos {f"of {len(known.classes)} classes" if known.classes else "without scene classes"}')
+        learn = train_colorizer(known, judge, out, r, resume, device)
+        if r.use_global and first and len(known.classes): save_styles(make_styles(learn.model.eval(), known), out/'model')
     if learn.data_time.share: print(f'{learn.data_time.share:.1%} of the training time went into reading and cropping photos.')
     _summary(out)
 

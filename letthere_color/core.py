@@ -8,7 +8,7 @@ __all__ = ['AB_MAX', 'keep_freed_memory', 'return_freed_memory', 'rgb2lab', 'rgb
            'tensor2photo', 'set_figures', 'sample_photos', 'show_photos']
 
 # %% ../nbs/00_core.ipynb #64380bb2
-import ctypes, math, os, secrets, sys, threading, warnings
+import ctypes, math, os, secrets, signal, sys, threading, warnings
 from contextlib import contextmanager, suppress
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -390,6 +390,18 @@ def _lock(f):
     if find_spec('fcntl'):
         import fcntl
         fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+@contextmanager
+def _asked_to_stop(ask):
+    "Within: the first SIGINT or SIGTERM calls `ask()`, the second one acts at once; one that is ignored stays so (nohup)"
+    ours = threading.current_thread() is threading.main_thread()  # signals reach no other
+    old = {s: h for s in (signal.SIGINT, signal.SIGTERM) if ours and (h := signal.getsignal(s)) not in (None, signal.SIG_IGN)}
+    def restore():
+        for s,h in old.items(): signal.signal(s, h)
+    def first(*_): ask(); restore()
+    for s in old: signal.signal(s, first)
+    try: yield
+    finally: restore()
 
 def remove_unfinished(folder): # Folder of results; nothing happens if there is none
     "Delete the files that a killed process left in `folder` half written, and no others."

@@ -102,24 +102,27 @@ def _cores(): return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffin
 def _may_fork(): return sys.platform == 'linux' and threading.active_count() == 1 and not current_process().daemon
 
 def _settle(work):
+    "What a forked process does first"
     global _work
     _work = work
     torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     def follow(): parent_process().join(); os._exit(1)
     threading.Thread(target=follow, daemon=True).start()
 
 def _do(work, large, *args):
+    "`work`, and after a large photo its memory goes back to the system"
     try: return work(*args)
     finally:
         if large: return_freed_memory()
 
-def _do_mine(*args): return _do(_work, *args)
+def _do_inherited(*args): return _do(_work, *args)  # only names of functions can be sent to a process
 
 @contextmanager
 def _workers(work, n, processes):
     "A function `(large, *args)` that hands arguments of `work` to one of `n` workers and answers with a Future"
-    if processes: pool, do = ProcessPoolExecutor(n, get_context('fork'), _settle, (work,)), _do_mine
+    if processes: pool, do = ProcessPoolExecutor(n, get_context('fork'), _settle, (work,)), _do_inherited
     else: pool, do = ThreadPoolExecutor(n, initializer=torch.set_num_threads, initargs=(1,)), partial(_do, work)
     try: yield partial(pool.submit, do)
     finally: pool.shutdown(cancel_futures=True)

@@ -10,7 +10,7 @@ __all__ = ['ALPHA', 'adadelta', 'adamw', 'OPTIMISERS', 'RECIPES', 'METRICS', 'WA
            'train_colorizer', 'plot_history']
 
 # %% ../nbs/06_training.ipynb #145845dd
-import contextlib, json, os, signal, sys, threading, time
+import contextlib, json, os, sys, time
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -25,7 +25,7 @@ from fastai.optimizer import OptimWrapper
 from fastai.torch_core import default_device, get_model
 from fastcore.basics import patch
 from fastcore.imports import IN_NOTEBOOK
-from .core import denorm_ab, keep_freed_memory, lab2rgb, rgb2lab, save_photo, show_photos, tensor2photo, _lock
+from .core import denorm_ab, keep_freed_memory, lab2rgb, rgb2lab, save_photo, show_photos, tensor2photo, _asked_to_stop, _lock
 from .data import PhotoCache, photo_dataloaders
 from .film import aged
 from .colorization import ColorSpace, Colorization, ModelConfig, build_model, fast_bf16, load_model, save_model, usable_device
@@ -295,19 +295,6 @@ def load(self:RunFolder, learn):
     if 'average' in state: learn.weight_average.average.load_state_dict(state['average'])
     self.start, learn.dls.train.first = state['epoch'], state['batch']
 
-# %% ../nbs/06_training.ipynb #c7dcf690
-@contextlib.contextmanager
-def _stop_after_batch(run):
-    "Within: the first SIGINT or SIGTERM ends `run` with a checkpoint, the second one at once; one that is ignored stays so (nohup)."
-    ours = threading.current_thread() is threading.main_thread()  # signals reach no other
-    old = {s: h for s in (signal.SIGINT, signal.SIGTERM) if ours and (h := signal.getsignal(s)) not in (None, signal.SIG_IGN)}
-    def restore():
-        for s,h in old.items(): signal.signal(s, h)
-    def ask(number, frame): run.stop = True; restore()
-    for s in old: signal.signal(s, ask)
-    try: yield
-    finally: restore()
-
 # %% ../nbs/06_training.ipynb #f0b9f40d
 def _processes():
     "accelerate's view of the processes that it launched; None if there is but one."
@@ -436,8 +423,7 @@ def _model_card(name, recipe, history, train):
 
 # %% ../nbs/06_training.ipynb #ae3019aa
 def _open_run(folder, recipe, resume):
-    "Make the folder of a run and write down its settings. Raises ValueError if it holds another run."
-    folder.mkdir(parents=True, exist_ok=True)
+    "Write down the settings of a run. Raises ValueError if its folder holds another run."
     settings, now = folder/'recipe.json', json.dumps(asdict(recipe), indent=1)
     started = _checkpoint(folder).exists()
     if started and not resume: raise ValueError(f'{folder} holds a run already: resume it (--resume), or choose another folder (-o).')
@@ -448,20 +434,33 @@ def _open_run(folder, recipe, resume):
     if not started: _write(settings, lambda f: f.write_text(now))
     return started
 
-# %% ../nbs/06_training.ipynb #1cdbf325
+# %% ../nbs/06_training.ipynb #4b8e6f13
+_ours = set() # Folders that this process has locked
+
 @contextlib.contextmanager
 def _alone_in(folder):
-    "Within: other processes are refused. Raises ValueError if one is there."
-    with open(folder/'run.lock', 'w') as f:
+    "Within: no other process trains in `folder`, where folders can be locked. Raises ValueError if one does already."
+    folder = folder.resolve()
+    if os.name == 'nt' or folder in _ours: yield; return
+    f = os.open(folder, os.O_RDONLY)
+    try:
         try: _lock(f)
         except BlockingIOError: raise ValueError(f'{folder}: another process trains there; wait for it, or choose another folder (-o).') from None
         except OSError: pass  # some network drives cannot
+        _ours.add(folder)
         yield
-    (folder/'run.lock').unlink(missing_ok=True)
+    finally: os.close(f); _ours.discard(folder)
 
+# %% ../nbs/06_training.ipynb #1cdbf325
 def _print_epoch(learn, log):
     named = zip(learn.recorder.metric_names, log)
     print(', '.join(f'{n} {o:.4g}' if isinstance(o, float) else f'{n} {o}' for n,o in named), flush=True)
+
+def _where(run, started, batch, epochs):
+    "What resuming means for this run"
+    if not started: return f'{run.folder} holds no checkpoint yet: the run begins.'
+    if run.start < epochs: return f'Going on at epoch {run.start}, batch {batch}.'
+    return f'All {epochs} epochs are done. A new run that starts from {run.folder}/model goes on from there.'
 
 def train_colorizer(train:PhotoCache, # Photos to learn from
                     valid:PhotoCache|None, # Photos to judge by; None: 5 % of train
@@ -475,22 +474,21 @@ def train_colorizer(train:PhotoCache, # Photos to learn from
                    ) -> Learner:
     "Train, or go on training, and save the model to `folder/model`. Raises ValueError if `folder` holds another run."
     folder, (process, n) = Path(folder), process_share()
-    with first_process_first(): started = _open_run(folder, recipe, resume)
-    learn, run = colorizer_learner(train, valid, recipe, device, folder.name), RunFolder(folder, seconds, writes=process == 0)
-    learn.logger, verbose = partial(_print_epoch, learn), verbose and process == 0
-    if started:
-        run.load(learn)
-        if verbose: print(f'Going on at epoch {run.start}, batch {learn.dls.train.first}.' if run.start < recipe.epochs else
-                          f'All {recipe.epochs} epochs are done. A new run that starts from {folder}/model goes on from there.')
-    elif resume and verbose: print(f'{folder} holds no checkpoint yet: the run begins.')
+    verbose = verbose and process == 0
+    folder.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
         if process == 0: stack.enter_context(_alone_in(folder))
+        with first_process_first(): started = _open_run(folder, recipe, resume)
+        learn, run = colorizer_learner(train, valid, recipe, device, folder.name), RunFolder(folder, seconds, writes=process == 0)
+        learn.logger = partial(_print_epoch, learn)
+        if started: run.load(learn)
+        if verbose and resume: print(_where(run, started, learn.dls.train.first, recipe.epochs))
         if not verbose: stack.enter_context(learn.no_logging())
         if not verbose or not (sys.stdout.isatty() or IN_NOTEBOOK): stack.enter_context(learn.no_bar())
-        if n == 1: stack.enter_context(_stop_after_batch(run))
+        if n == 1: stack.enter_context(_asked_to_stop(lambda: setattr(run, 'stop', True)))
         pictures = [EpochPictures(folder=None if IN_NOTEBOOK else folder)]*verbose
         learn.fit(recipe.epochs - run.start, cbs=[run, *pictures, *cbs])
-    if process == 0: save_model(learn.model, folder/'model', _model_card(folder.name, recipe, folder/'history.csv', train))
+        if process == 0: save_model(learn.model, folder/'model', _model_card(folder.name, recipe, folder/'history.csv', train))
     return learn
 
 # %% ../nbs/06_training.ipynb #126f78b3

@@ -144,6 +144,13 @@ def test_train_resume_and_use(tmp_path):
     assert r.returncode == 0 and '72 photos' in r.stdout, r.stderr
     (tmp_path/'photos').rename(tmp_path/'moved')
     fails(tmp_path, 'train', '--resume', '-o', 'run', says=['photos does not exist'])
+    if sys.platform != 'win32':
+        from letthere_color.core import _lock
+        other = os.open(tmp_path/'other', os.O_RDONLY); _lock(other)  # another process trains there: its cache stays as it is
+        fails(tmp_path, 'train', 'moved/a', '-o', 'other', says=['another process trains there'])
+        (tmp_path/'other/checkpoint.pt').unlink()
+        fails(tmp_path, 'train', 'moved/a', '-o', 'other', says=['another process trains there'])
+        os.close(other)
     fails(tmp_path, 'train', 'nowhere', '-o', 'new', says=['nowhere does not exist'])
     (tmp_path/'moved').rename(tmp_path/'photos')
     fails(tmp_path, 'train', 'photos/a', '-o', 'run', says=['other photos'])

@@ -47,9 +47,9 @@ def test_killed(tmp_path, album, kills):
     assert files(tmp_path/'out') == whole and files(album) == originals
 
 @pytest.mark.skipif(sys.platform != 'linux', reason='workers are processes on Linux only')
-@pytest.mark.parametrize('how', [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize('how', [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_workers_end_with_the_run(tmp_path, album, how):
-    "After Ctrl-C each result has been reported, after `kill -9` no worker is left"
+    "After Ctrl-C or `kill` each result has been reported, after `kill -9` no worker is left"
     photo = next(album.rglob('*.jpg'))
     many = tmp_path/'many'; many.mkdir()
     for i in range(300): shutil.copy(photo, many/f'{i}.jpg')
@@ -58,9 +58,9 @@ def test_workers_end_with_the_run(tmp_path, album, how):
                                stdout=said, stderr=subprocess.PIPE, text=True, start_new_session=True)
     while ' -> ' not in (tmp_path/'said').read_text(): time.sleep(.02)
     if how == signal.SIGINT: os.killpg(run.pid, how)  # as a terminal does
-    else: run.kill()
+    else: run.send_signal(how)
     _, err = run.communicate(timeout=20)  # ends when the workers, too, have let go of the pipe
-    if how == signal.SIGINT:
+    if how != signal.SIGKILL:
         assert run.returncode == 130 and err.strip().startswith('letthere: stopped') and 'Traceback' not in err
         assert (tmp_path/'said').read_text().count(' -> ') == len(list((tmp_path/'out').iterdir())) < 300
 

@@ -80,10 +80,14 @@ def test_validation_teaches_nothing(tmp_path):
     a, b = run('a', toy_scenes(9, size=32, seed=1)), run('b', toy_scenes(1, size=32, seed=2))
     assert all(torch.equal(a[k], b[k]) for k in a)
 
+@pytest.mark.skipif(sys.platform == 'win32', reason='folders cannot be locked')
 def test_one_run_at_a_time(tmp_path):
     from letthere_color.data import toy_scenes
-    from letthere_color.training import Recipe, _alone_in, train_colorizer
+    from letthere_color.core import _lock
+    from letthere_color.training import Recipe, train_colorizer
     scenes, few = toy_scenes(16, size=32), Recipe(width=.125, epochs=1, bs=8, size=32)
-    with _alone_in(tmp_path), pytest.raises(ValueError, match='another process trains there'): train_colorizer(scenes, scenes, tmp_path, few, device='cpu', verbose=False, resume=True)
+    other = os.open(tmp_path, os.O_RDONLY); _lock(other)
+    with pytest.raises(ValueError, match='another process trains there'): train_colorizer(scenes, scenes, tmp_path, few, device='cpu', verbose=False, resume=True)
+    os.close(other)
     train_colorizer(scenes, scenes, tmp_path, few, device='cpu', verbose=False, resume=True)
     assert not (tmp_path/'run.lock').exists()
