@@ -451,7 +451,7 @@ def _alone_in(folder):
         yield
     finally: os.close(f); _ours.discard(folder)
 
-# %% ../nbs/06_training.ipynb #1cdbf325
+# %% ../nbs/06_training.ipynb #e2a7d604
 def _print_epoch(learn, log):
     named = zip(learn.recorder.metric_names, log)
     print(', '.join(f'{n} {o:.4g}' if isinstance(o, float) else f'{n} {o}' for n,o in named), flush=True)
@@ -462,6 +462,7 @@ def _where(run, started, batch, epochs):
     if run.start < epochs: return f'Going on at epoch {run.start}, batch {batch}.'
     return f'All {epochs} epochs are done. A new run that starts from {run.folder}/model goes on from there.'
 
+# %% ../nbs/06_training.ipynb #1cdbf325
 def train_colorizer(train:PhotoCache, # Photos to learn from
                     valid:PhotoCache|None, # Photos to judge by; None: 5 % of train
                     folder:str|Path, # Where checkpoints, history and the finished model go
