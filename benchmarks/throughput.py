@@ -4,7 +4,8 @@ python benchmarks/throughput.py [--photos FOLDER | --side 256] [--width 0.25] [-
 
 Both train the same network with the same loss, optimiser and batch size on the same class folder of photos (made from scikit-image's
 samples if none is given), in processes of their own, in turn. `plain` does what tutorials do: an image folder, Pillow, scikit-image's
-rgb2lab for each crop, float32, one loop. `ours` is `colorizer_learner` over a cache, as `letthere train` uses it. The first batches do not count."""
+rgb2lab for each crop, float32, one loop. `ours` is `colorizer_learner` over a cache, as `letthere train` uses it. The first batches do not count.
+Where there is a GPU both train on it, and the arithmetic of `ours` is compared with the largest rate that a product of two matrices reaches there."""
 import argparse, json, os, platform, statistics, subprocess, sys, tempfile, time
 from pathlib import Path
 
@@ -39,10 +40,13 @@ def plain(folder, a):
             if np.random.rand() < .5: photo = photo[:, ::-1]
             lab = torch.from_numpy(rgb2lab(photo)).float().permute(2,0,1)
             return lab[:1]/100, (lab[1:]/110 + 1)/2, label
-    model = Colorization(ModelConfig(width=a.width, n_classes=len(classes), global_size=a.size))
+    device = 'cuda' if torch.cuda.is_available() else 'cpu'
+    model = Colorization(ModelConfig(width=a.width, n_classes=len(classes), global_size=a.size)).to(device)
     opt, times = torch.optim.AdamW(model.parameters(), lr=1e-3), []
     while len(times) <= a.batches + WARM:
         for L, ab, label in torch.utils.data.DataLoader(Photos(), batch_size=a.bs, shuffle=True, drop_last=True, num_workers=a.workers):
+            L, ab, label = L.to(device), ab.to(device), label.to(device)
+            if device == 'cuda': torch.cuda.synchronize()
             times.append(time.perf_counter())
             color, scores = model(L)
             loss = F.mse_loss(color, F.interpolate(ab, color.shape[-2:], mode='area')) + F.cross_entropy(scores, label)/300
@@ -59,6 +63,7 @@ def ours(folder, a):
     class Clock(Callback):
         def before_validate(self): raise CancelValidException('training alone is measured')
         def before_batch(self):
+            if torch.cuda.is_available(): torch.cuda.synchronize()
             times.append(time.perf_counter())
             if len(times) > a.batches + WARM: raise CancelFitException('enough')
     recipe = Recipe(width=a.width, bs=a.bs, size=a.size, opt='adamw', lr=1e-3, epochs=1000)
@@ -66,7 +71,22 @@ def ours(folder, a):
     learn.metrics = []
     with learn.no_bar(), learn.no_logging(): learn.fit(recipe.epochs, cbs=Clock())
     res = dict(photos_per_s=a.bs*a.batches/(times[WARM + a.batches] - times[WARM]), waiting=learn.data_time.share)
-    return res | (dict(gpu=torch.cuda.get_device_name()) if torch.cuda.is_available() else {})
+    return res | (gpu_figures(learn, res['photos_per_s']/a.bs) if torch.cuda.is_available() else {})
+
+def gpu_figures(learn, batches_per_s):
+    "The card, and the operations of forward and backward pass as a share of what its matrix units reach in bfloat16"
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+    L, ab, label = learn.dls.one_batch()
+    with FlopCounterMode(display=False) as counter: learn.loss_func(learn.model(L), ab, label).backward()
+    x = torch.randn(8192, 8192, dtype=torch.bfloat16, device='cuda')
+    def products(n):
+        torch.cuda.synchronize(); begun = time.perf_counter()
+        for _ in range(n): x @ x
+        torch.cuda.synchronize(); return n/(time.perf_counter() - begun)
+    products(3)
+    rate, peak = counter.get_total_flops()*batches_per_s/1e12, products(20)*2*8192**3/1e12
+    return dict(gpu=torch.cuda.get_device_name(), tflops=round(rate, 1), matrix_tflops=round(peak, 1), share=round(rate/peak, 3))
 
 p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 p.add_argument('--photos', type=Path, help='class folder')
@@ -106,6 +126,7 @@ if a.json:
     row = dict(command=f'python benchmarks/throughput.py {args}', photo=a.side, width=a.width, size=a.size, bs=a.bs, batches=a.batches, workers=a.workers,
                photos_per_s={k: round(v, 1) for k,v in mid.items()}, ratio=round(statistics.median(ratios), 2), ratios=[round(o, 2) for o in ratios],
                waiting=round(statistics.median(o['waiting'] for o in results['ours']), 4), processor=platform.processor() or platform.machine(),
-               capability=torch.backends.cpu.get_cpu_capability(), threads=torch.get_num_threads(), torch=torch.__version__, commit=commit)
+               capability=torch.backends.cpu.get_cpu_capability(), threads=torch.get_num_threads(), torch=torch.__version__, commit=commit,
+               **{k: v for k,v in results['ours'][-1].items() if k in ('gpu', 'tflops', 'matrix_tflops', 'share')})
     rows = json.loads(a.json.read_text()) if a.json.exists() else []
     a.json.write_text(json.dumps([o for o in rows if o['command'] != row['command']] + [row], indent=1) + '\n')

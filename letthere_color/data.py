@@ -150,14 +150,22 @@ def cache_photos(source, # Anything read_photos takes
     return load_cache(path)
 
 # %% ../nbs/01_data.ipynb #d7122f47
+def _cut(photos, items, ys, xs, flip, size):
+    "A crop of each photo, `(B,size,size,3)`: one by one, or on a GPU all at once."
+    if photos.device.type != 'cuda': 
+        crops = [photos[i, y:y+size, x:x+size] for i,y,x in zip(items, ys, xs)]
+        return torch.stack([c.flip(1) if f else c for c,f in zip(crops, flip)])
+    i, y, x, flip = torch.from_numpy(np.stack([items, ys, xs, flip])).to(photos.device)[..., None]
+    span = torch.arange(size, device=photos.device)
+    return photos[i[..., None], (y + span)[..., None], (x + torch.where(flip > 0, size-1-span, span))[:, None]]
+
 def _crops(cache, items, size, rng=None, share=slice(None), min_scale=0.):
     "Crops of a `share` of some photos, and their classes: random places and flips, or the middle without `rng`."
     if rng and min_scale: size = rng.integers(int(min_scale*cache.size), cache.size+1)
     n, slack = len(items), cache.size - size
     ys, xs = rng.integers(0, slack+1, (2,n)) if rng else np.full((2,n), slack//2)
     flip = rng.random(n) < .5 if rng else np.zeros(n, bool)
-    crops = [cache.photos[i, y:y+size, x:x+size] for i,y,x in list(zip(items, ys, xs))[share]]
-    crops = torch.stack([c.flip(1) if f else c for c,f in zip(crops, flip[share])])
+    crops = _cut(cache.photos, items[share], ys[share], xs[share], flip[share], size)
     return crops.permute(0,3,1,2), cache.labels[items[share]]  # (B,3,size,size), (B,)
 
 # %% ../nbs/01_data.ipynb #72c60653

@@ -32,7 +32,7 @@ def grainy(L:Tensor, # `(...,1,H,W)` in [0,100]
            seed:int=0 # Same seed, same grain
           ) -> Tensor:
     "Grain of the film, as noise on each pixel."
-    return (L + amount*torch.randn(L.shape, generator=torch.Generator().manual_seed(seed)).to(L)).clamp(0, 100)
+    return (L + amount*torch.randn(L.shape, generator=torch.Generator(L.device).manual_seed(seed), device=L.device)).clamp(0, 100)
 
 def blurred(L:Tensor, # `(B,1,H,W)` in [0,100]
             radius:float # Standard deviation, in pixels
@@ -43,18 +43,24 @@ def blurred(L:Tensor, # `(B,1,H,W)` in [0,100]
     return F.conv2d(F.conv2d(F.pad(L, (r,)*4, mode='replicate'), k[None,None,:,None]), k[None,None,None])
 
 # %% ../nbs/01a_film.ipynb #d1684e5f
+def _damage(h, w, n, seed):
+    "Lightness of `n` scratches and their dust `(1,h,w)`; -1 where there are none."
+    sheet, rng = torch.full((1,h,w), -1.), torch.Generator().manual_seed(seed)
+    y, thick = torch.arange(h), max(1, round(h/250))
+    for x, lean, tone in torch.rand(n, 3, generator=rng).tolist():
+        for i in range(thick): sheet[0, y, (x*w + (lean - .5)*.2*y + i).long().clamp(0, w-1)] = 95. if tone > .3 else 5.
+    for x, y0, tone in torch.rand(5*n, 3, generator=rng).tolist():
+        sheet[0, int(y0*h):int(y0*h)+2*thick, int(x*w):int(x*w)+2*thick] = 95. if tone > .3 else 5.
+    return sheet
+
+def _laid_over(L, sheet): return torch.where(sheet < 0, L, sheet)
+
 def scratched(L:Tensor, # `(...,1,H,W)` in [0,100]
               n:int, # Scratches; there are five times as many specks of dust
               seed:int=0 # Same seed, same damage
              ) -> Tensor:
     "Scratches, light or dark, and dust."
-    L, (h, w), rng = L.clone(), L.shape[-2:], torch.Generator().manual_seed(seed)
-    y, thick = torch.arange(h), max(1, round(h/250))
-    for x, lean, tone in torch.rand(n, 3, generator=rng).tolist():
-        for i in range(thick): L[..., y, (x*w + (lean - .5)*.2*y + i).long().clamp(0, w-1)] = 95. if tone > .3 else 5.
-    for x, y0, tone in torch.rand(5*n, 3, generator=rng).tolist():
-        L[..., int(y0*h):int(y0*h)+2*thick, int(x*w):int(x*w)+2*thick] = 95. if tone > .3 else 5.
-    return L
+    return _laid_over(L, _damage(*L.shape[-2:], n, seed).to(L))
 
 def bordered(L:Tensor, # `(...,1,H,W)` in [0,100]
              share:float # Width of the border, of the photo's shorter side
@@ -68,7 +74,7 @@ def stretched(L:Tensor, # `(B,1,H,W)`, any unit
               low:float=.05, high:float=.95 # Their new values; times 100 for L in [0,100]
              ) -> Tensor: # Clipped to [0,1]
     "Contrast brought back: a straight line through two percentiles, for each photo."
-    dark, light = torch.quantile(L.flatten(1), torch.tensor([share, 1-share]), dim=1)[:,:,None,None,None]
+    dark, light = torch.quantile(L.flatten(1), L.new_tensor([share, 1-share]), dim=1)[:,:,None,None,None]
     return (low + (high - low)*(L - dark)/(light - dark).clamp(min=1e-3)).clamp(0, 1)
 
 # %% ../nbs/01a_film.ipynb #c4eac4d2
@@ -81,5 +87,5 @@ def aged(rgb:Tensor, # sRGB `(B,3,H,W)` in [0,1]
     films = torch.stack([on_film(rgb, f) for f in FILMS])  # (films,B,1,H,W)
     L = films[torch.randint(len(films), (n,), generator=rng), torch.arange(n)]
     L = grainy(faded(L.lerp(blurred(L, 1), up_to(1)), up_to(.6)), up_to(8), seed)
-    scratches = torch.randint(-4, 4, (n,), generator=rng).tolist()  # half of the photos have none
-    return torch.stack([scratched(o, k, seed + i) if k > 0 else o for i,(o,k) in enumerate(zip(L, scratches))])
+    scratches = torch.randint(-4, 4, (n,), generator=rng).clamp(min=0).tolist()  # half of the photos have none
+    return _laid_over(L, torch.stack([_damage(*L.shape[-2:], k, seed + i) for i,k in enumerate(scratches)]).to(L))

@@ -11,7 +11,7 @@ __all__ = ['ALPHA', 'adadelta', 'adamw', 'OPTIMISERS', 'RECIPES', 'METRICS', 'WA
 
 # %% ../nbs/06_training.ipynb #145845dd
 import contextlib, json, os, sys, time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 import numpy as np, torch, torch.nn.functional as F
@@ -360,9 +360,9 @@ class Recipe:
     seed:int = 0
 
 RECIPES = dict(paper=Recipe(),
-               tiny=Recipe(width=.25, epochs=11, bs=64, size=112, cache_size=128, opt='adamw', lr=2e-3, wd=1e-2, schedule='cosine'),
-               small=Recipe(width=.5, epochs=8, bs=64, size=112, min_scale=.7, cache_size=128, opt='adamw', lr=1e-3, wd=1e-2, schedule='cosine',
-                            ema=.998, start='tiny'))
+               large=Recipe(epochs=14, min_scale=.6, aged=.2, opt='adamw', lr=1.5e-3, wd=.05, schedule='cosine', ema=.998))
+RECIPES['small'] = replace(RECIPES['large'], width=.5, epochs=42, bs=256, size=112, cache_size=128, lr=3e-3)
+RECIPES['tiny'] = replace(RECIPES['small'], width=.25, epochs=35, lr=4e-3, wd=.02)
 
 # %% ../nbs/06_training.ipynb #ce7532c0
 METRICS = [psnr, psnr_grey, color_error, chroma, chroma_true, top1, top5]
@@ -383,6 +383,7 @@ def colorizer_learner(train:PhotoCache, # Photos to learn from
     "The paper's training (sections 3.3, 3.4) as a fastai `Learner`."
     r, device, share = recipe, usable_device(device or _own_device()), process_share()
     if device.type == 'cpu': keep_freed_memory()
+    else: torch.backends.cudnn.benchmark = True  # crops have one size: the fastest convolutions for it
     torch.manual_seed(r.seed)
     config = ModelConfig(width=r.width, n_classes=max(1, len(train.classes)), global_size=r.size, use_global=r.use_global, norm=r.norm,
                          color_space=r.color_space, network=r.network, class_names=train.classes, mean_ab=mean_ab(train), name=name)
