@@ -8,10 +8,11 @@ from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 import torch
+from torch import nn
 from letthere_color.colorization import load_model, shipped_models
 from letthere_color.core import photo2tensor, rgb2l, sample_photos
-from letthere_color.fast import (OnnxColorization, benchmark_table, colour_difference, export_onnx, fast_model, fold_norm, halve_tail,
-                                 lean_model, split_fusion)
+from letthere_color.fast import (NcnnFiles, NcnnNet, OnnxColorization, benchmark_table, colour_difference, export_onnx, fast_model, fold_norm,
+                                 halve_tail, lean_model, split_fusion)
 from letthere_color.inference import look_around
 
 def cpu():
@@ -37,8 +38,19 @@ def tricks(model):
     split = split_fusion(copy.deepcopy(folded))
     return {'plain': model, 'batch norm folded': folded, '... and fusion as a bias': split,
             '... and last layers at half size': halve_tail(copy.deepcopy(split)), '... and `channels_last`: `lean_model`': lean_model(model), 
-            '`lean_model` as ONNX file, in onnxruntime': in_onnx(model), '`fast_model`: ncnn, with Winograd': fast_model(model),
-            '`lean_model` in bfloat16: not exact': InBfloat16(model)}
+            '`lean_model` as ONNX file, in onnxruntime': in_onnx(model), 'ncnn, with Winograd': fast_model(model, bf16=False),
+            '... and strided layers in bfloat16: `fast_model`': fast_model(model, bf16=True), '`lean_model` in bfloat16': InBfloat16(model)}
+
+def layers(repeats, nf=128, side=28):
+    "Milliseconds of a layer of stride 1 and one of stride 2 in ncnn, with the same number of multiplications"
+    rows = []
+    for stride in (1,2):
+        files, x = NcnnFiles(), torch.rand(1, nf, stride*side, stride*side)
+        out = files.weighted(nn.Conv2d(nf, nf, 3, stride, padding=1), files.add('Input', [], 'x'), True, forbid=0)
+        nets = {n: NcnnNet(files, n == 'bfloat16') for n in ('float32', 'bfloat16')}
+        times = benchmark_table({n: lambda L, net=net: net([out], x=x) for n,net in nets.items()}, [224], repeats)[0]
+        rows.append(dict(layer=f'stride {stride}: {nf} channels to {nf} of {side} x {side}', **{n: round(times[n]*1e3, 3) for n in nets}))
+    return rows
 
 def difference(model, fast):
     "Worst and mean CIEDE2000 over the sample photos, at 224 pixels"
@@ -56,16 +68,17 @@ packages = {o: version(o) for o in ('onnxruntime', 'ncnn')}
 res = dict(command=f'python benchmarks/fast.py --models {" ".join(a.models)} --sizes {" ".join(map(str, a.sizes))} --repeats {a.repeats}', seed=0,
            data='random lightness; sample photos for CIEDE2000', hardware=cpu(), threads=torch.get_num_threads(), torch=torch.__version__, **packages,
            date=str(date.today()), commit=commit(), load_before=[round(v, 1) for v in os.getloadavg()] if hasattr(os, 'getloadavg') else None,
-           tricks=[], models=[])
+           layers=layers(a.repeats), tricks=[], models=[])
 for name in a.models:
     model = load_model(name)
     about, variants = dict(name=name, width=model.config.width), tricks(model)
     row = benchmark_table(variants, [224], a.repeats)[0]
     res['tricks'].append(dict(about, ms={k: round(row[k]*1e3, 2) for k in variants}))
-    *_, in_ort, fast, half = variants.values()
+    *_, in_ort, exact, fast, half = variants.values()
     rows = benchmark_table(dict(plain=model, fast=fast, onnxruntime=in_ort), a.sizes, a.repeats)
     rows = [{k: round(v, 4) if isinstance(v, float) else v for k,v in r.items()} for r in rows]
-    res['models'].append(dict(about, rows=rows, ciede2000=difference(model, fast), ciede2000_bfloat16=difference(model, half)))
+    res['models'].append(dict(about, rows=rows, ciede2000=difference(model, fast), ciede2000_exact=difference(model, exact), 
+                              ciede2000_bfloat16=difference(model, half)))
     print(name, res['tricks'][-1]['ms'], *rows, res['models'][-1]['ciede2000'], res['models'][-1]['ciede2000_bfloat16'], sep='\n  ', flush=True)
 if a.json:
     if a.json.exists():

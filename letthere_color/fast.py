@@ -102,23 +102,26 @@ def lean_model(model:Colorization # Trained; not changed
 # %% ../nbs/06c_fast.ipynb #ef0bf911
 class NcnnFiles:
     "A network in the format of ncnn: lines of text, and bytes of weights."
+    NO_BF16, NO_WINOGRAD = 4, 64  # what a layer may be forbidden
     def __init__(self): self.lines, self.weights = [], []
 
-    def add(self, kind, inputs, name=None, *params):
+    def add(self, kind, inputs, name=None, *params, forbid=NO_BF16):
         "A layer; its output is called as it is. Gives that name."
         name = name or f'{kind}{len(self.lines)}'
-        numbered = ' '.join(f'{k}={v}' for k,v in params)
+        numbered = ' '.join(f'{k}={v}' for k,v in [*params, (31, forbid)])
         self.lines.append(f'{kind} {name} {len(inputs)} 1 {" ".join([*inputs, name])} {numbered}')
         return name
 
-    def weighted(self, layer, x, relu, name):
+    def weighted(self, layer, x, relu, name=None, forbid=NO_BF16):
         "A convolution or matrix, and its ReLU"
         w, b = layer.weight.detach(), layer.bias
         self.weights += [bytes(4), w.numpy().tobytes()] + ([] if b is None else [b.detach().numpy().tobytes()])
         end = (9, int(relu))
         if isinstance(layer, nn.Linear): return self.add('InnerProduct', [x], name, (0, len(w)), (1, 1), (2, w.numel()), end)
-        return self.add('Convolution', [x], name, (0, len(w)), (1, w.shape[2]), (3, layer.stride[0]), (4, layer.padding[0]),
-                        (5, int(b is not None)), (6, w.numel()), end)
+        coarse = layer.stride[0] == 2 and layer.in_channels > 1
+        x = self.add('Convolution', [x], name, (0, len(w)), (1, w.shape[2]), (3, layer.stride[0]), (4, layer.padding[0]),
+                     (5, int(b is not None)), (6, w.numel()), end, forbid=0 if coarse else forbid)
+        return self.add('Cast', [x], None, (0, 1), (1, 1), forbid=0) if coarse else x  # back to 32 bits
 
     def text(self):
         return '\n'.join(['7767517', f'{len(self.lines)} {len(self.lines)}', *self.lines, ''])
@@ -161,30 +164,34 @@ def ncnn_files(model:Colorization # Trained; a fusion kernel of 1
     mid = f.chain(f.add('Input', [], 'L'), [*m.low_level, *m.mid_level])
     if not m.config.use_global: fused = f.chain(mid, [m.fusion.conv])
     else:
-        bias = f.weighted(m.fusion.glob, f.add('Input', [], 'around'), False, None)
+        bias = f.weighted(m.fusion.glob, f.add('Input', [], 'around'), False)
         bias = f.add('Reshape', [bias], None, (0, 1), (1, 1), (2, -1))  # (256,1,1)
-        fused = f.add('ReLU', [f.add('BinaryOp', [f.weighted(m.fusion.mid, mid, False, None), bias], None, (0, 0))])
-        convs = f.chain(f.add('Input', [], 'copy'), [*m.low_level, *m.global_features.convs])
-        f.lines[-1] += ' 31=64'  # without Winograd: the image is no larger than one tile
+        fused = f.add('ReLU', [f.add('BinaryOp', [f.weighted(m.fusion.mid, mid, False), bias], None, (0, 0))])
+        *convs, last = [*m.low_level, *m.global_features.convs]
+        convs = f.weighted(last[0], f.chain(f.add('Input', [], 'copy'), convs), True, forbid=f.NO_BF16 + f.NO_WINOGRAD)  # an image of one tile
         hidden = f.chain(f.add('Reshape', [convs], None, (0, -1)), m.global_features.hidden, 'hidden')
         f.weighted(m.global_features.out[0], hidden, True, 'glob')
         f.chain(hidden, m.classifier, 'scores')
     *start, _, (first, _), last, _ = m.colorization
     a, b = small_tail(first, last)
-    x = f.weighted(b, f.weighted(a, f.chain(fused, start), True, None), False, None)
+    x = f.weighted(b, f.weighted(a, f.chain(fused, start), True), False)
     f.add('Sigmoid', [f.add('PixelShuffle', [x], None, (0, 2))], 'ab')
     return f
 
 # %% ../nbs/06c_fast.ipynb #efaf90f8
 class NcnnNet:
     "Runs the network of `NcnnFiles`, with as many threads as PyTorch has; may be called from several threads."
-    def __init__(self, files:NcnnFiles): self.files, self.ready, self.door = files, {}, threading.Lock()
+    def __init__(self, 
+                 files:NcnnFiles, 
+                 bf16:bool # Layers that are not forbidden it multiply in bfloat16
+                ): self.files, self.bf16, self.ready, self.door = files, bf16, {}, threading.Lock()
 
     def _prepare(self, threads):
         import ncnn
         net = ncnn.Net()
         net.opt.num_threads = threads
-        for o in ('vulkan_compute', 'fp16_packed', 'fp16_storage', 'fp16_arithmetic', 'bf16_storage'): setattr(net.opt, f'use_{o}', False)
+        for o in ('vulkan_compute', 'fp16_packed', 'fp16_storage', 'fp16_arithmetic'): setattr(net.opt, f'use_{o}', False)
+        net.opt.use_bf16_storage = self.bf16
         with tempfile.TemporaryDirectory() as d:
             text, weights = Path(d)/'net.param', Path(d)/'net.bin'
             text.write_text(self.files.text()); weights.write_bytes(b''.join(self.files.weights))
@@ -207,9 +214,12 @@ class NcnnNet:
 # %% ../nbs/06c_fast.ipynb #7493fb98
 class FastColorization(nn.Module):
     "A `Colorization` on a processor, its two branches run by ncnn; takes and gives what the plain one does."
-    def __init__(self, model:Colorization): # On the CPU, in float32, with a fusion kernel of 1; its weights are copied
+    def __init__(self, 
+                 model:Colorization, # On the CPU, in float32, with a fusion kernel of 1; its weights are copied
+                 bf16:bool=False # Strided convolutions in bfloat16: not exact
+                ):
         super().__init__()
-        self.config, self.space, self.net = model.config, model.space, NcnnNet(ncnn_files(model))
+        self.config, self.space, self.net = model.config, model.space, NcnnNet(ncnn_files(model), bf16)
         for name, part in copy.deepcopy(model).eval().requires_grad_(False).named_children(): self.add_module(name, part)
 
     def look(self, L, outputs): return self.net(outputs, copy=F.interpolate(L, (self.config.global_size,)*2, mode='bilinear', antialias=True))
@@ -227,13 +237,15 @@ class FastColorization(nn.Module):
         return self.net(['ab'], L=pad8(L), **around)[0][..., :-(-h//2), :-(-w//2)], scores
 
 # %% ../nbs/06c_fast.ipynb #9a90edda
-def fast_model(model:Colorization # Trained
+def fast_model(model:Colorization, # Trained
+               bf16:bool|None=None # Strided convolutions in bfloat16? None: where the processor has instructions for it; False: exact
               ) -> nn.Module: # A `FastColorization`, or `model` itself
-    "The fastest way to run `model` that gives the same colours: by ncnn, for float32 on a processor, where it is installed."
+    "The fastest way to run `model` that gives colours which look the same: by ncnn, for float32 on a processor, where it is installed."
     like = next(model.parameters())
     fits = like.device.type == 'cpu' and like.dtype == torch.float32 and model.config.fusion_kernel == 1
     usable = fits and sys.platform != 'darwin' and find_spec('ncnn')
-    return FastColorization(model) if usable and isinstance(model, Colorization) else model
+    if bf16 is None: bf16 = getattr(torch.cpu, 'get_capabilities', dict)().get('avx512_bf16', False)  # torch 2.8 or newer
+    return FastColorization(model, bf16) if usable and isinstance(model, Colorization) else model
 
 # %% ../nbs/06c_fast.ipynb #92b982eb
 def colour_difference(model, # Takes and gives what `Colorization` does
