@@ -255,7 +255,7 @@ def from_pretrained(cls:Colorizer,
                     device:str|torch.device|None=None, # `auto`, `cpu`, `cuda` or `mps`; None: the CPU
                     size:int|str=WORKING_SIZE, # Working size in pixels, or `full`
                     dtype:torch.dtype=torch.float32, # Of the network: bfloat16 is coarser, and faster on devices that have it
-                    fast:bool=True, # On a processor, take `fast_model`: the same colours in less time
+                    fast:bool=True, # On a processor, take `fast_model`: colours that look the same, in less time
                     style=None, # A photo, its features, or a preset: `class:sunset`
                     **kw # `saturation`, `style_strength`, `guided`
                    ):
@@ -264,7 +264,8 @@ def from_pretrained(cls:Colorizer,
     if fast and dtype == torch.bfloat16 and model.config.fusion_kernel == 1: model = lean_model(model)
     model = model.to(dtype)
     if str(style).startswith('class:'): style = load_styles(name_or_path)[str(style).removeprefix('class:')]
-    return cls(fast_model(model) if fast else model, size, style=style, **kw)
+    if fast: model = fast_model(model, bf16=False if size == 'full' else None)  # exact, so that tiles fit together
+    return cls(model, size, style=style, **kw)
 
 # %% ../nbs/07_inference.ipynb #1de27bc8
 @patch
