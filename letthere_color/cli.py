@@ -33,7 +33,9 @@ def main():
     try: app()
     except (ValueError, OSError, RuntimeError, ImportError) as e: _complain(str(e).splitlines()[0]); sys.exit(1)
     except SystemExit as e:
-        if e.code == 130: _complain(f'stopped; {"--resume goes on" if sys.argv[1:2] == ["train"] else "the same command goes on where it was"}')  # Ctrl-C
+        if e.code == 130:  # Ctrl-C
+            goes_on = dict(train='; --resume goes on', colorize='' if '--overwrite' in sys.argv else '; the same command goes on where it was')
+            _complain(f'stopped{goes_on.get("".join(sys.argv[1:2]), "")}')
         raise
 
 # %% ../nbs/12_cli.ipynb #37bf8bff
@@ -98,6 +100,7 @@ def _pipe(colorizer, photo, out, suffix, options):
     "Colour one photo, read from a file or standard input, into a file or standard output; messages go to standard error."
     from letthere_color.core import PhotoError
     to_file = out and str(out) != '-'
+    if to_file and (out.is_dir() or not out.suffix): raise ValueError(f'{out}: - goes into one file; name it, with its ending, with -o')
     if to_file: _check_format(out, suffix)
     elif sys.stdout.isatty(): raise ValueError('a photo would fill the terminal: name a file with -o, or send the output somewhere with | or >')
     if photo == '-':
@@ -108,12 +111,15 @@ def _pipe(colorizer, photo, out, suffix, options):
         except PhotoError as e: raise PhotoError(str(e).replace('photo:', 'standard input:', 1)) from None
         path = out if to_file else Path(tmp)/f'photo{suffix or _SUFFIX.get(job.photo.format, ".png")}'
         colorizer.finish(job, colorizer.predict(job.copy), path, **options)
-        if not to_file: sys.stdout.buffer.write(path.read_bytes()); sys.stdout.flush()
+        if not to_file:
+            try: sys.stdout.buffer.write(path.read_bytes()); sys.stdout.flush()
+            except BrokenPipeError: raise
+            except OSError as e: raise OSError(f'standard output: {e.strerror}; make room, or name another file') from None
     for note in job.notes: _complain(note)
 
 # %% ../nbs/12_cli.ipynb #ab5b7472
 Upsampling, Dtype, Format = (Enum(name, {o: o for o in values.split()}, type=str) for name, values in
-    dict(Upsampling='guided bilinear', Dtype='float32 bfloat16', Format='jpg jpeg png tif tiff webp').items())
+    dict(Upsampling='guided bilinear', Dtype='auto float32 bfloat16', Format='jpg jpeg png tif tiff webp').items())
 
 def _size(text):
     if text == 'full': return text
@@ -167,10 +173,10 @@ def colorize(
     upsampling:Annotated[Upsampling, typer.Option(help='How chroma gets its full size.')]='guided',
     model:_Model=None,
     device:_Device='auto',
-    dtype:Annotated[Dtype, typer.Option(help='Numbers that the network reckons with.')]='float32',
+    dtype:Annotated[Dtype, typer.Option(help='Numbers that the network reckons with; auto: float32, and bfloat16 where it is faster and looks the same.')]='auto',
     format:Annotated[Optional[Format], typer.Option(case_sensitive=False, help='Format of the results. Default: that of the photo.')]=None,
     quality:Annotated[Optional[int], typer.Option(min=1, max=100, help='Of JPEG and WebP.')]=None,
-    strip:Annotated[bool, typer.Option('--strip', help='Leave out what the original file says: date, place, caption...')]=False,
+    strip:Annotated[bool, typer.Option('--strip', help='Leave out what the original file says: date, place, caption...; its resolution stays.')]=False,
     provenance:Annotated[bool, typer.Option('--provenance/--no-provenance', help='Note in the file that a model made the colours.')]=True,
     max_pixels:Annotated[float, typer.Option(min=0, help='Refuse larger photos; in millions.')]=250.,
     as_json:Annotated[bool, typer.Option('--json', help='A line of JSON for each photo.')]=False,
@@ -185,7 +191,7 @@ def colorize(
     piped = not demo and ('-' in photos or str(output) == '-')
     if piped and len(photos) > 1: raise typer.BadParameter('- stands for one photo')
     plan = None if piped else _plan(photos, output, recursive, suffix, overwrite)
-    colorizer = Colorizer.from_pretrained(model, device, size, getattr(torch, dtype.value), saturation=saturation, style=style, style_strength=style_strength,
+    colorizer = Colorizer.from_pretrained(model, device, size, getattr(torch, dtype.value, None), saturation=saturation, style=style, style_strength=style_strength,
                                           guided=upsampling == Upsampling.guided)
     options = dict(overwrite=overwrite, strip=strip, label=provenance, max_pixels=round(max_pixels*1e6), **(dict(quality=quality) if quality else {}))
     if piped: _pipe(colorizer, photos[0], output, suffix, options)
@@ -329,7 +335,7 @@ def benchmark(
     from letthere_color.fast import benchmark_table, fast_model
     plain = load_model(model, device)
     fast = fast_model(plain)
-    print(f'{plain.config.name or model}, {device or "cpu"}, {torch.get_num_threads()} threads; seconds per photo')
+    print(f'{plain.config.name or model}, {device or "cpu"}, {torch.get_num_threads()} threads; seconds per photo (the paper\'s: of 2016, as summaries give them)')
     if fast is plain: print('There is no fast path here: the plain network is measured twice.')
     print(f'{"size":>5} {"paper, CPU":>11} {"paper, GPU":>11} {"plain":>8} {"fast":>8} {"times faster":>13}')
     for size in map(int, sizes.split(',')):
@@ -342,11 +348,12 @@ def benchmark(
 def export(
     output:Annotated[Path, typer.Option('-o', '--output', help='File to write, ending in .onnx.')]=Path('model.onnx'),
     model:_Model=None,
+    half:Annotated[bool, typer.Option('--half', help='Weights in 16 bits: half the size.')]=False,
     overwrite:Annotated[bool, typer.Option('--overwrite', help='Replace the file if it exists.')]=False):
     "Write a model as ONNX, for other programs and for browsers."
     from letthere_color.colorization import load_model
     from letthere_color.fast import export_onnx
-    path = export_onnx(load_model(model), output, overwrite=overwrite)
+    path = export_onnx(load_model(model), output, overwrite=overwrite, half=half)
     print(f'{path}: {path.stat().st_size/1e6:.1f} MB')
 
 # %% ../nbs/12_cli.ipynb #4b606ea8

@@ -24,7 +24,7 @@ from .inference import Colorizer
 
 # %% ../nbs/07b_folders.ipynb #86824923
 WRITABLE = {'.jpg', '.jpeg', '.png', '.webp', '.tif', '.tiff', '.bmp'}
-READABLE = WRITABLE | {'.jpe', '.jp2', '.gif', '.avif', '.heic', '.ppm', '.pgm'}
+READABLE = WRITABLE | {'.jpe', '.jfif', '.jp2', '.gif', '.avif', '.heic', '.ppm', '.pgm'}
 
 def find_photos(inputs, # Files, folders and patterns
                 recursive:bool=False, # Folders below, too?
@@ -35,16 +35,23 @@ def find_photos(inputs, # Files, folders and patterns
     for path in map(Path, inputs):
         if path.is_dir():
             inside = without if without and path.resolve() in without.resolve().parents else None
-            below = [p for p in sorted(path.rglob('*') if recursive else path.iterdir()) if _wanted(p, inside)]
+            below = [p for p in sorted(_files(path, recursive)) if _wanted(p, inside)]
             if not below: raise ValueError(f'{path} has no photos in it: name photos, or the folder that they lie in (--recursive looks into folders below).')
             some = [(p, p.relative_to(path)) for p in below]
         else:
             names = [path] if path.exists() else sorted(map(Path, glob.glob(str(path), recursive=True)))
             if not names and glob.has_magic(str(path)): raise ValueError(f'{path} matches no file: check the pattern and the folder.')
             some = [(p, Path(p.name)) for p in names or [path]]
-        for p, inner in some: found.setdefault(p.resolve(), (p, inner))
+        for p, inner in some: found.setdefault(p.parent.resolve()/p.name, (p, inner))  # a link to a photo is one more name
     named = {str(name) for p, _ in found.values() for name in (p, p.with_suffix(''))}
     return [(p, inner) for p, inner in found.values() if not _is_result(p, named)]
+
+def _files(folder, recursive):
+    "Files in a folder, or in those below, too"
+    def refuse(e): raise ValueError(f'{e.filename} may not be read: change its permissions, or name the other folders one by one.')
+    for where, folders, names in os.walk(folder, onerror=refuse):
+        if not recursive: folders.clear()
+        yield from (Path(where)/name for name in names)
 
 def _wanted(p, without):
     "A photo, and neither hidden nor in the folder of the results?"
@@ -79,7 +86,7 @@ def plan_results(inputs, # Files, folders and patterns, or one of these
     photos = find_photos(inputs, recursive, output)
     several, plan = len(photos) > 1 or any(Path(o).is_dir() for o in inputs), {}
     if several and output and not output.is_dir() and (output.exists() or output.suffix.lower() in WRITABLE):
-        raise ValueError(f'{output} is a file, but {len(photos)} photos need a folder: name one with -o.')
+        raise ValueError(f'{output} is the name of a file, but {len(photos)} photos need a folder: name one with -o.')
     pairs = [(p, result_path(p, output, inner, several, suffix)) for p, inner in photos]
     alike = Counter(out for _, out in pairs)
     for p, out in pairs:

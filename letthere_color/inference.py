@@ -219,7 +219,8 @@ def style_features(model, style) -> Tensor|None:
     if style is None: return None
     if str(style).startswith('class:'): raise ValueError(f'{style} needs to know whose: Colorizer.from_pretrained(model, style={str(style)!r}).')
     if not model.config.use_global: raise ValueError('This model has no global features: style has no effect on it.')
-    if isinstance(style, (str, Path)) and not Path(style).exists(): raise PhotoError(f'{style}: no such file; a kind of scene is written class:{style}')
+    if isinstance(style, (str, Path)) and not Path(style).exists():
+        raise PhotoError(f'{style}: no such file' + ('' if Path(style).suffix else f'; a kind of scene is written class:{style}'))
     if not isinstance(style, Tensor): return look_around(model, small_copy(read_photo(style), (model.config.global_size,)*2))
     n, like = model.global_features.nf, next(model.parameters())
     if style.numel() != n or not style.isfinite().all():
@@ -254,7 +255,7 @@ def from_pretrained(cls:Colorizer,
                     name_or_path:str|Path|None=None, # A shipped model, a folder, or a hub id `owner/name`; None: the default
                     device:str|torch.device|None=None, # `auto`, `cpu`, `cuda` or `mps`; None: the CPU
                     size:int|str=WORKING_SIZE, # Working size in pixels, or `full`
-                    dtype:torch.dtype=torch.float32, # Of the network: bfloat16 is coarser, and faster on devices that have it
+                    dtype:torch.dtype|None=None, # Of the network: float32; bfloat16, coarser, and faster on devices that have it; None: what is fast and looks the same
                     fast:bool=True, # On a processor, take `fast_model`: colours that look the same, in less time
                     style=None, # A photo, its features, or a preset: `class:sunset`
                     **kw # `saturation`, `style_strength`, `guided`
@@ -262,9 +263,9 @@ def from_pretrained(cls:Colorizer,
     "Load a model. Raises FileNotFoundError with the names that exist, or ValueError for the device or an unknown preset."
     model = load_model(name_or_path, auto_device() if device == 'auto' else device)
     if fast and dtype == torch.bfloat16 and model.config.fusion_kernel == 1: model = lean_model(model)
-    model = model.to(dtype)
+    model = model.to(dtype or torch.float32)
     if str(style).startswith('class:'): style = load_styles(name_or_path)[str(style).removeprefix('class:')]
-    if fast: model = fast_model(model, bf16=False if size == 'full' else None)  # exact, so that tiles fit together
+    if fast: model = fast_model(model, bf16=False if dtype or size == 'full' else None)  # tiles must fit together
     return cls(model, size, style=style, **kw)
 
 # %% ../nbs/07_inference.ipynb #1de27bc8

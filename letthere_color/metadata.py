@@ -195,7 +195,8 @@ def for_result(m:Metadata, # Of the original
                label:tuple[str,str]|None=None # Name and version of the model; None: no label
               ) -> Metadata:
     "The notes for a coloured photo: corrected where they spoke of the old pixels, and labelled."
-    r = Metadata(notes=m.notes) if strip else replace(m, exif=dict(m.exif), orientation=1, icc=b'')
+    if b'AISystemUsed' in m.xmp and b'letthere_color' in m.xmp: m.notes.append('was coloured by letthere_color before: it is coloured anew, from its lightness')
+    r = Metadata(notes=m.notes, dpi=m.dpi) if strip else replace(m, exif=dict(m.exif), orientation=1, icc=b'')
     if _EXIF in r.exif:
         about_pixels = {0xA001: 1, 0xA002: size[0], 0xA003: size[1]}  # sRGB, width, height
         r.exif[_EXIF] = {**r.exif[_EXIF], **{k: v for k, v in about_pixels.items() if k in r.exif[_EXIF]}}
@@ -251,6 +252,7 @@ def save_options(m:Metadata, # From for_result
     else: found = {}
     lost = dict(EXIF=m.exif and 'exif' not in found, XMP=m.xmp and not {'xmp', 'pnginfo'} & found.keys() and fmt != 'JPEG',
                 IPTC=_IPTC in m.resources and fmt not in ('JPEG', 'PNG'))
+    if lost['XMP'] and SOURCE_TYPE.encode() in m.xmp: lost = {('XMP (it tells where the colours come from)' if k == 'XMP' else k): v for k, v in lost.items()}
     if any(lost.values()): m.notes.append(f'{fmt} has no place for {", ".join(k for k, v in lost.items() if v)}')
     return dict(icc_profile=srgb_profile(), **found, **({'dpi': m.dpi} if m.dpi else {}))
 

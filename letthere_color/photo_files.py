@@ -396,6 +396,7 @@ def write_photo(pages, # `[(photo, chroma)]`, or a generator of such pairs: page
         if fmt == 'PNG' and photo.bits == 16: return _write_png16(f, photo, chroma, options)
         if photo.bits == 16: photo.notes.append(f'has 16 bits: {fmt} keeps 8 of them; TIFF and PNG keep all')
         im = photo.image(chroma)
+        if fmt == 'JPEG' and im.mode == 'RGBA' and im.getextrema()[3][0] < 255: photo.notes.append('is transparent: JPEG is not, so it lies on white; PNG, TIFF and WebP keep it')
         (_flatten(im) if fmt == 'JPEG' else im).save(f, format=fmt, **{**_save_args.get(fmt, {}), **options, **kw})
     _write(p, write)
     return p

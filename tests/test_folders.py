@@ -116,6 +116,21 @@ def test_read_only(tmp_path, album):
         assert plan_results([tmp_path/'cd'], tmp_path/'out', recursive=True)
     finally: (tmp_path/'cd').chmod(0o700)
 
+def test_links_and_closed_folders(tmp_path, album, monkeypatch):
+    "A link to a photo is another photo, another name of a folder is not; a folder that may not be read is named"
+    from letthere_color.folders import find_photos
+    inside = tmp_path/'in'; shutil.copytree(album, inside)
+    photo = next(inside.rglob('*.jpg'))
+    photo.with_name('a_link.jpg').symlink_to(photo)
+    (tmp_path/'too').symlink_to(inside)
+    n = len(files(album)) + 1
+    assert len(find_photos([inside], recursive=True)) == len(find_photos([inside, tmp_path/'too', photo], recursive=True)) == n
+    def scandir(path, scan=os.scandir):
+        if str(path).endswith('1'): raise PermissionError(13, 'Permission denied', str(path))
+        return scan(path)
+    monkeypatch.setattr(os, 'scandir', scandir)
+    with pytest.raises(ValueError, match=f'{inside/"1"} may not be read'): find_photos([inside], recursive=True)
+
 def test_folder_that_cannot_be_made(tmp_path, album):
     "One line for each photo, which names the folder and what to do; the others go on"
     from letthere_color.folders import colorize_files

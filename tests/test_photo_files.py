@@ -243,6 +243,7 @@ def test_strip_and_no_label(tmp_path, archive_jpg, colorizer):
         colorizer.colorize_file(archive_jpg, tmp_path/f'a.{ext}', strip=True)
         m = read_photo(tmp_path/f'a.{ext}').metadata
         assert not {k for k in m.exif if k not in (282, 283, 296)} and m.resources == {} and m.comment == b''
+        if ext != 'webp': assert round(m.dpi[0]) == 600
         assert SOURCE_TYPE.encode() in m.xmp and b'Budapest' not in m.xmp
         colorizer.colorize_file(archive_jpg, tmp_path/f'b.{ext}', label=False)
         m = read_photo(tmp_path/f'b.{ext}').metadata
@@ -261,6 +262,15 @@ def test_label_replaces_an_older_one():
                 b'<rdf:Description xmlns:e="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"><e:DigitalSourceType>old</e:DigitalSourceType></rdf:Description>'):
         new = label_xmp(PACKET.replace(b'</rdf:RDF>', old + b'</rdf:RDF>'), ('m', '1'))
         assert b'old' not in new and new.count(b'DigitalSourceType') == 1 and b'Budapest' in new
+
+def test_what_is_said(tmp_path, rgb, colorizer):
+    "Of transparency that is lost, and of a photo that is coloured a second time"
+    for name, alpha in (('clear', 100), ('opaque', 255)):
+        im = rgb.copy(); im.putalpha(alpha); im.save(tmp_path/f'{name}.png')
+        notes = {ext: colorizer.colorize_file(tmp_path/f'{name}.png', tmp_path/f'{name}_out.{ext}') for ext in ('jpg', 'tif')}
+        assert any('is transparent' in n for n in notes['jpg']) == (name == 'clear') and notes['tif'] == []
+    again, = colorizer.colorize_file(tmp_path/'clear_out.tif', tmp_path/'again.tif')
+    assert 'coloured by letthere_color before' in again
 
 # -- limits and failures
 
