@@ -183,6 +183,7 @@ def colorize(
     demo:Annotated[bool, typer.Option('--demo', help='Colour a sample photo into demo_color.jpg.')]=False):
     "Colour photos; the originals stay as they are."
     if bool(photos) == demo: raise typer.BadParameter('name at least one photo, or --demo')
+    if style_strength != 1 and not style: raise typer.BadParameter('--style-strength is that of a --style: name one')
     size, suffix = _size(size), f'.{format.value}' if format else None
     import torch
     from letthere_color.core import keep_freed_memory
@@ -190,6 +191,7 @@ def colorize(
     keep_freed_memory()
     piped = not demo and ('-' in photos or str(output) == '-')
     if piped and len(photos) > 1: raise typer.BadParameter('- stands for one photo')
+    if piped and as_json: raise typer.BadParameter('--json tells of files, not of -')
     plan = None if piped else _plan(photos, output, recursive, suffix, overwrite)
     colorizer = Colorizer.from_pretrained(model, device, size, getattr(torch, dtype.value, None), saturation=saturation, style=style, style_strength=style_strength,
                                           guided=upsampling == Upsampling.guided)

@@ -192,6 +192,7 @@ def _share_out(work, todo, n, processes, stop):
                 at_work[start(size*n > PIXELS_AT_ONCE, *o)] = o[0], size
             while at_work: yield from finished()
         except BrokenProcessPool:
+            if stop(): return  # a signal to all processes at once ends the workers, too
             names = ', '.join(str(p) for p,_ in at_work.values())
             raise RuntimeError(f'The system killed a worker, perhaps for lack of memory; in work were {names}. The same command goes on with the others.') from None
 

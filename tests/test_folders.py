@@ -46,23 +46,35 @@ def test_killed(tmp_path, album, kills):
     colour_all(album, tmp_path/'out')
     assert files(tmp_path/'out') == whole and files(album) == originals
 
-@pytest.mark.skipif(sys.platform != 'linux', reason='workers are processes on Linux only')
-@pytest.mark.parametrize('how', [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_workers_end_with_the_run(tmp_path, album, how):
-    "After Ctrl-C or `kill` each result has been reported, after `kill -9` no worker is left"
-    photo = next(album.rglob('*.jpg'))
+def begun(tmp_path, photo):
+    "The command, at work on 300 photos"
     many = tmp_path/'many'; many.mkdir()
     for i in range(300): shutil.copy(photo, many/f'{i}.jpg')
     with open(tmp_path/'said', 'w') as said:
         run = subprocess.Popen([sys.executable, '-c', 'from letthere_color.cli import main; main()', 'colorize', many, '-o', tmp_path/'out', '--model', 'tiny'],
                                stdout=said, stderr=subprocess.PIPE, text=True, start_new_session=True)
     while ' -> ' not in (tmp_path/'said').read_text(): time.sleep(.02)
+    return run
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='workers are processes on Linux only')
+@pytest.mark.parametrize('how', [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_workers_end_with_the_run(tmp_path, album, how):
+    "After Ctrl-C or `kill` each result has been reported, after `kill -9` no worker is left"
+    run = begun(tmp_path, next(album.rglob('*.jpg')))
     if how == signal.SIGINT: os.killpg(run.pid, how)  # as a terminal does
     else: run.send_signal(how)
     _, err = run.communicate(timeout=20)  # ends when the workers, too, have let go of the pipe
     if how != signal.SIGKILL:
         assert run.returncode == 130 and err.strip().startswith('letthere: stopped') and 'Traceback' not in err
         assert (tmp_path/'said').read_text().count(' -> ') == len(list((tmp_path/'out').iterdir())) < 300
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='workers are processes on Linux only')
+def test_all_are_told_to_end(tmp_path, album):
+    "As `timeout` and service managers do it"
+    run = begun(tmp_path, next(album.rglob('*.jpg')))
+    os.killpg(run.pid, signal.SIGTERM)
+    _, err = run.communicate(timeout=20)
+    assert run.returncode == 130 and err == 'letthere: stopped; the same command goes on where it was\n'
 
 @pytest.mark.skipif(sys.platform != 'linux', reason='workers are processes on Linux only')
 def test_killed_worker(tmp_path, album):
