@@ -47,10 +47,10 @@ def find_photos(inputs, # Files, folders and patterns
     return [(p, inner) for p, inner in found.values() if not _is_result(p, named)]
 
 def _files(folder, recursive):
-    "Files in a folder, or in those below, too"
+    "Files in a folder, or in those below, too, but for hidden ones"
     def refuse(e): raise ValueError(f'{e.filename} may not be read: change its permissions, or name the other folders one by one.')
     for where, folders, names in os.walk(folder, onerror=refuse):
-        if not recursive: folders.clear()
+        folders[:] = [o for o in folders if recursive and not o.startswith('.')]
         yield from (Path(where)/name for name in names)
 
 def _wanted(p, without):

@@ -129,12 +129,13 @@ def test_read_only(tmp_path, album):
     finally: (tmp_path/'cd').chmod(0o700)
 
 def test_links_and_closed_folders(tmp_path, album, monkeypatch):
-    "A link to a photo is another photo, another name of a folder is not; a folder that may not be read is named"
+    "A link to a photo is another photo, another name of a folder is not; a folder that may not be read is named, a hidden one left out"
     from letthere_color.folders import find_photos
     inside = tmp_path/'in'; shutil.copytree(album, inside)
     photo = next(inside.rglob('*.jpg'))
     photo.with_name('a_link.jpg').symlink_to(photo)
     (tmp_path/'too').symlink_to(inside)
+    shutil.copytree(album, inside/'.thumbnails')
     n = len(files(album)) + 1
     assert len(find_photos([inside], recursive=True)) == len(find_photos([inside, tmp_path/'too', photo], recursive=True)) == n
     def scandir(path, scan=os.scandir):
