@@ -22,10 +22,27 @@ from .core import PhotoError, remove_unfinished, return_freed_memory
 from .photo_files import MAX_PIXELS
 from .inference import Colorizer
 
-# %% ../nbs/07b_folders.ipynb #86824923
+# %% ../nbs/07b_folders.ipynb #2ce98731
 WRITABLE = {'.jpg', '.jpeg', '.png', '.webp', '.tif', '.tiff', '.bmp'}
 READABLE = WRITABLE | {'.jpe', '.jfif', '.jp2', '.gif', '.avif', '.heic', '.ppm', '.pgm'}
 
+def _files(folder, recursive):
+    "Files in a folder, or in those below, too, but for hidden ones"
+    def refuse(e): raise ValueError(f'{e.filename} may not be read: change its permissions, or name the other folders one by one.')
+    for where, folders, names in os.walk(folder, onerror=refuse):
+        folders[:] = [o for o in folders if recursive and not o.startswith('.')]
+        yield from (Path(where)/name for name in names)
+
+def _wanted(p, without):
+    "A photo, and neither hidden nor in the folder of the results?"
+    return (p.suffix.lower() in READABLE and p.is_file() and not p.name.startswith('.')
+            and not (without and p.resolve().is_relative_to(without.resolve())))
+
+def _is_result(p, named):
+    "`NAME_color.EXT`, and NAME is there, too?"
+    return p.stem.endswith('_color') and str(p.with_suffix('')).removesuffix('_color') in named
+
+# %% ../nbs/07b_folders.ipynb #86824923
 def find_photos(inputs, # Files, folders and patterns
                 recursive:bool=False, # Folders below, too?
                 without:Path|None=None # A folder to leave out: that of the results
@@ -45,22 +62,6 @@ def find_photos(inputs, # Files, folders and patterns
         for p, inner in some: found.setdefault(p.parent.resolve()/p.name, (p, inner))  # a link to a photo is one more name
     named = {str(name) for p, _ in found.values() for name in (p, p.with_suffix(''))}
     return [(p, inner) for p, inner in found.values() if not _is_result(p, named)]
-
-def _files(folder, recursive):
-    "Files in a folder, or in those below, too, but for hidden ones"
-    def refuse(e): raise ValueError(f'{e.filename} may not be read: change its permissions, or name the other folders one by one.')
-    for where, folders, names in os.walk(folder, onerror=refuse):
-        folders[:] = [o for o in folders if recursive and not o.startswith('.')]
-        yield from (Path(where)/name for name in names)
-
-def _wanted(p, without):
-    "A photo, and neither hidden nor in the folder of the results?"
-    return (p.suffix.lower() in READABLE and p.is_file() and not p.name.startswith('.')
-            and not (without and p.resolve().is_relative_to(without.resolve())))
-
-def _is_result(p, named):
-    "`NAME_color.EXT`, and NAME is there, too?"
-    return p.stem.endswith('_color') and str(p.with_suffix('')).removesuffix('_color') in named
 
 # %% ../nbs/07b_folders.ipynb #5903345f
 def result_path(photo:Path, # The input
