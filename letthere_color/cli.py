@@ -35,7 +35,7 @@ def main():
     except SystemExit as e:
         if e.code == 130:  # Ctrl-C
             goes_on = dict(train='; --resume goes on', colorize='' if '--overwrite' in sys.argv else '; the same command goes on where it was')
-            _complain(f'stopped{goes_on.get("".join(sys.argv[1:2]), "")}')
+            _complain(f'stopped{goes_on.get(sys.argv[1], "")}')
         raise
 
 # %% ../nbs/12_cli.ipynb #37bf8bff

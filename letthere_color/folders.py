@@ -47,7 +47,7 @@ def find_photos(inputs, # Files, folders and patterns
                 recursive:bool=False, # Folders below, too?
                 without:Path|None=None # A folder to leave out: that of the results
                ) -> list[tuple[Path,Path]]: # Photos, and their paths below the folder that was named
-    "The photos that `inputs` name, each once. Raises ValueError for a folder or a pattern without photos."
+    "The photos that `inputs` name, each once. Raises ValueError for a folder or a pattern without photos, and a folder that may not be read."
     found = {}
     for path in map(Path, inputs):
         if path.is_dir():
