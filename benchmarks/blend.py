@@ -10,11 +10,13 @@ from itertools import product
 from pathlib import Path
 
 import torch
-from letthere_color.colorization import load_model, predict_ab
+from letthere_color.colorization import predict_ab
+from letthere_color.models import load_model
 from letthere_color.core import rgb2lab
-from letthere_color.data import cache_photos, load_cache
+from letthere_color.photos import cache_photos, load_cache
 from letthere_color.film import aged
-from letthere_color.training import blended, chroma, chroma_true, psnr, psnr_grey, saturated
+from letthere_color.training import chroma, chroma_true, psnr, psnr_grey
+from letthere_color.surgery import blended, saturated
 
 p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 p.add_argument('before'); p.add_argument('after'); p.add_argument('photos', type=Path)

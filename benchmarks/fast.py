@@ -9,10 +9,11 @@ from importlib.metadata import version
 from pathlib import Path
 import torch
 from torch import nn
-from letthere_color.colorization import load_model, shipped_models
+from letthere_color.models import load_model, shipped_models
 from letthere_color.core import photo2tensor, rgb2l, sample_photos
-from letthere_color.fast import (NcnnFiles, NcnnNet, OnnxColorization, benchmark_table, colour_difference, export_onnx, fast_model, fold_norm,
-                                 halve_tail, lean_model, split_fusion)
+from letthere_color.fast import fold_norm, halve_tail, lean_model, split_fusion
+from letthere_color.engines import benchmark_table, colour_difference, fast_model, NcnnFiles, NcnnNet
+from letthere_color.onnx_files import export_onnx, OnnxColorization
 from letthere_color.inference import look_around
 
 def cpu():

@@ -21,7 +21,7 @@ def naive(folder, out, model):
     import numpy as np, torch, torch.nn.functional as F
     from PIL import Image
     from skimage.color import lab2rgb, rgb2lab
-    from letthere_color.colorization import load_model
+    from letthere_color.models import load_model
     net = load_model(model)
     out.mkdir()
     for f in sorted(folder.iterdir()):

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np, torch
 from torch import nn
 from letthere_color import __version__, evaluation  # the latter knows the networks of chapter 8
-from letthere_color.colorization import load_model
+from letthere_color.models import load_model
 from letthere_color.core import fit_gamut, lab2rgb, rgb2lab
-from letthere_color.data import cache_photos
-from letthere_color.user_study import PAPER, recolour, train_robot, wilson
+from letthere_color.photos import cache_photos
+from letthere_color.study_report import PAPER, wilson
+from letthere_color.robot import recolour, train_robot
 
 def some(source, folder, size, n, seed):
     "`n` photos drawn from a source, uint8 `(n,3,size,size)`"

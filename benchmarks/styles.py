@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np, torch
 from sklearn.manifold import TSNE
-from letthere_color.colorization import load_model
+from letthere_color.models import load_model
 from letthere_color.core import denorm_ab, rgb2lab
-from letthere_color.data import cache_photos
-from letthere_color.inference import load_styles, look_around
+from letthere_color.photos import cache_photos
+from letthere_color.models import load_styles
+from letthere_color.inference import look_around
 
 STRENGTHS = [.5, 1, 1.5]
 

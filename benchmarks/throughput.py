@@ -56,8 +56,8 @@ def plain(folder, a):
 def ours(folder, a):
     import torch
     from fastai.callback.core import Callback, CancelFitException, CancelValidException
-    from letthere_color.data import cache_photos
-    from letthere_color.training import Recipe, colorizer_learner
+    from letthere_color.photos import cache_photos
+    from letthere_color.training import colorizer_learner, Recipe
     cache = cache_photos(folder, a.tmp/'cache', a.cache)
     times = []
     class Clock(Callback):

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np, torch, torch.nn.functional as F
 from PIL import Image
-from letthere_color.colorization import load_model
+from letthere_color.models import load_model
 from letthere_color.core import open_photo, photo2tensor, rgb2lab
-from letthere_color.data import is_colourful, read_photos
-from letthere_color.inference import _box, enlarge_chroma, paint, look_around
+from letthere_color.photos import is_colourful, read_photos
+from letthere_color.inference import box_mean, enlarge_chroma, look_around, paint
 
 FACTORS = [2, 4, 8]
 
@@ -21,9 +21,9 @@ def ours(ab, copy, L, guided): return enlarge_chroma(ab, copy, L.shape[-2:], gui
 
 def fast_guided(ab, copy, L, r=1, eps=0.001):
     "The fast guided filter as published (He and Sun 2015); radius and eps are the best of those tried"
-    mean, mean_ab = _box(copy, r), _box(ab, r)
-    a = (_box(copy*ab, r) - mean*mean_ab)/(_box(copy*copy, r) - mean*mean + eps)
-    a, b = F.interpolate(_box(torch.cat([a, mean_ab - a*mean], 1), r), L.shape[-2:], mode='bilinear').split(2, 1)
+    mean, mean_ab = box_mean(copy, r), box_mean(ab, r)
+    a = (box_mean(copy*ab, r) - mean*mean_ab)/(box_mean(copy*copy, r) - mean*mean + eps)
+    a, b = F.interpolate(box_mean(torch.cat([a, mean_ab - a*mean], 1), r), L.shape[-2:], mode='bilinear').split(2, 1)
     return a*L + b
 
 def joint_bilateral(ab, copy, L, r=1, space=0.5, light=0.1):

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np, torch
 from PIL import Image
-from letthere_color.colorization import load_model
+from letthere_color.models import load_model
 from letthere_color.core import lab2rgb, open_photo, photo2tensor, rgb2lab
-from letthere_color.data import is_colourful, read_photos
+from letthere_color.photos import is_colourful, read_photos
 from letthere_color.inference import predict_chroma
 
 SIZES = [80, 112, 144, 176, 224, 288, 352]

@@ -43,7 +43,7 @@ def main():
 def info():
     "Version, shipped models, and what they were built with."
     import torch
-    from letthere_color.colorization import DEFAULT_MODEL, load_model, shipped_models
+    from letthere_color.models import DEFAULT_MODEL, load_model, shipped_models
     from letthere_color.low_level import n_params
     print(f'letthere_color {__version__}, torch {torch.__version__}, GPU: {"yes" if torch.cuda.is_available() else "no"}')
     for name in shipped_models():
@@ -145,11 +145,11 @@ def _plan(photos, output, recursive, suffix, overwrite):
 # %% ../nbs/12_cli.ipynb #5cd69ffd
 def _colour_all(colorizer, plan, as_json, options):
     "Colour, and tell of each photo. Exit code 1 if one failed."
-    from letthere_color.core import _asked_to_stop
+    from letthere_color.files import asked_to_stop
     from letthere_color.folders import colorize_files
     report, asked = _Report(len(plan), as_json), threading.Event()
     try:
-        with _asked_to_stop(asked.set):
+        with asked_to_stop(asked.set):
             for done in colorize_files(colorizer, plan, stop=asked.is_set, **options): report.add(done)
     finally: report.close()
     if asked.is_set() and sum(report.counts.values()) < len(plan): raise KeyboardInterrupt
@@ -212,23 +212,23 @@ def _summary(out):
 # %% ../nbs/12_cli.ipynb #ec0e5d41
 def _asked(out, resume, asked, first):
     "What was asked for; if photos are not named, what was asked for when the run in `out` began"
-    from letthere_color.data import _existing
-    from letthere_color.training import _alone_in
+    from letthere_color.photos import existing_source
+    from letthere_color.runs import alone_in
     path, asked = out/'command.json', {k: v for k,v in asked.items() if v is not None}
-    for p in [*asked.get('photos', []), *asked.get('valid', [])]: _existing(p)
+    for p in [*asked.get('photos', []), *asked.get('valid', [])]: existing_source(p)
     if not asked.get('photos'):
         if not resume: raise typer.BadParameter('name at least one folder of photos, or --resume a run')
         if not path.exists(): raise ValueError(f'{out}: holds no run to resume; -o names another folder, and with photos a run begins')
         return json.loads(path.read_text()) | asked
     if first and not (out/'checkpoint.pt').exists():
         out.mkdir(parents=True, exist_ok=True)
-        with _alone_in(out): path.write_text(json.dumps(asked, default=lambda p: str(p.resolve())))
+        with alone_in(out): path.write_text(json.dumps(asked, default=lambda p: str(p.resolve())))
     return asked
 
 def _cached(photos, valid, out, side):
     "The photos to learn from, and those to judge by, or None."
-    from letthere_color.data import cache_photos
-    from letthere_color.training import first_process_first
+    from letthere_color.photos import cache_photos
+    from letthere_color.runs import first_process_first
     with first_process_first():
         new = not (out/'checkpoint.pt').exists()  # what an earlier try left there does not count
         known = cache_photos(list(photos), out/'cache'/f'train-{side}', side, replace=new)
@@ -255,9 +255,10 @@ def train(
     os.environ.setdefault('THP_MEM_ALLOC_ENABLE', '1')  # large memory pages for PyTorch, which has not been imported yet
     from contextlib import nullcontext
     from dataclasses import replace
-    from letthere_color.colorization import load_model, usable_device
+    from letthere_color.models import load_model, usable_device
     from letthere_color.style_transfer import make_styles, save_styles
-    from letthere_color.training import RECIPES, _alone_in, first_process_first, process_share, train_colorizer
+    from letthere_color.training import RECIPES
+    from letthere_color.runs import alone_in, first_process_first, process_share, train_colorizer
     if recipe not in (None, *RECIPES): raise ValueError(f'no recipe {recipe!r}: choose one of {", ".join(RECIPES)}')
     if device: usable_device(device)
     given = {k:v for k,v in dict(epochs=epochs, bs=bs, lr=lr, start=start, min_scale=min_scale, aged=aged, seed=seed).items() if v is not None}
@@ -267,7 +268,7 @@ def train(
     with first_process_first(): asked = _asked(out, resume, dict(photos=photos, valid=valid, recipe=recipe, **given), first)
     r = replace(RECIPES[asked.pop('recipe', 'tiny')], **{k:v for k,v in asked.items() if k not in ('photos', 'valid')})
     if r.start and load_model(r.start).config.width > r.width: raise ValueError(f'{r.start} is wider than the recipe: choose a wider recipe with --recipe.')
-    with _alone_in(out) if first else nullcontext():
+    with alone_in(out) if first else nullcontext():
         known, judge = _cached(asked['photos'], asked.get('valid'), out, r.cache_size)
         if first: _named(known.skipped)
         print(f'{len(known)} photos {f"of {len(known.classes)} classes" if known.classes else "without scene classes"}')
@@ -308,20 +309,21 @@ def evaluate(
     if result and not result.resolve().parent.is_dir(): raise ValueError(f'{result}: there is no such folder to write into')
     from rich.console import Console
     from rich.progress import track
-    import letthere_color.evaluation as ev
+    from letthere_color.evaluation import network_metrics
+    from letthere_color.judging import compact_json, judge_photos, measured_with, results_table
     from letthere_color.inference import Colorizer
     colorizer = Colorizer.from_pretrained(model, device)
-    extras = ev.network_metrics(['lpips']*lpips + ['fid']*fid) if lpips or fid else {}
-    found = ev.judge_photos(colorizer, data, limit, seed, size, saturation or [1.], extras,
+    extras = network_metrics(['lpips']*lpips + ['fid']*fid) if lpips or fid else {}
+    found = judge_photos(colorizer, data, limit, seed, size, saturation or [1.], extras,
                             progress=lambda o: track(o, 'judging', console=Console(stderr=True), disable=not sys.stderr.isatty()))
     _named(found['data']['left_out'])
     print(f'{colorizer.model.config.name}, {found["data"]["photos"]} photos; ↑ more is better, ↓ less is better')
-    _show_table(ev.results_table(found['methods']))
+    _show_table(results_table(found['methods']))
     if c := found['classes']: print(f'scene right: {c["top1"]:.1%}, among the five likeliest: {c["top5"]:.1%} ({c["photos"]} photos)')
     paths = {str(o): o.name for o in (*data, result, Path(model or '')) if o}
-    about = dict(command=' '.join(['letthere', *(paths.get(o, o) for o in sys.argv[1:])]), seed=seed, model=colorizer.model.config.name or Path(model).name, **ev.measured_with())
+    about = dict(command=' '.join(['letthere', *(paths.get(o, o) for o in sys.argv[1:])]), seed=seed, model=colorizer.model.config.name or Path(model).name, **measured_with())
     found['data'] = dict(files=[o.name for o in data]) | found['data']
-    if result: result.write_text(ev.compact_json(about | found))
+    if result: result.write_text(compact_json(about | found))
 
 # %% ../nbs/12_cli.ipynb #9e7610c9
 @app.command()
@@ -333,8 +335,8 @@ def benchmark(
     wrong = [o for o in sizes.split(',') if not o.strip().isdigit() or int(o) < 8]
     if wrong: raise ValueError(f'{wrong[0]!r} is no size: give pixels, 8 or more, as in --sizes 224,512')
     import torch
-    from letthere_color.colorization import load_model
-    from letthere_color.fast import benchmark_table, fast_model
+    from letthere_color.models import load_model
+    from letthere_color.engines import benchmark_table, fast_model
     plain = load_model(model, device)
     fast = fast_model(plain)
     print(f'{plain.config.name or model}, {device or "cpu"}, {torch.get_num_threads()} threads; seconds per photo (the paper\'s: of 2016, as summaries give them)')
@@ -353,15 +355,15 @@ def export(
     half:Annotated[bool, typer.Option('--half', help='Weights in 16 bits: half the size.')]=False,
     overwrite:Annotated[bool, typer.Option('--overwrite', help='Replace the file if it exists.')]=False):
     "Write a model as ONNX, for other programs and for browsers."
-    from letthere_color.colorization import load_model
-    from letthere_color.fast import export_onnx
+    from letthere_color.models import load_model
+    from letthere_color.onnx_files import export_onnx
     path = export_onnx(load_model(model), output, overwrite=overwrite, half=half)
     print(f'{path}: {path.stat().st_size/1e6:.1f} MB')
 
 # %% ../nbs/12_cli.ipynb #4b606ea8
 def _make_styles(sources, model, name):
-    from letthere_color.data import cache_photos, load_cache
-    from letthere_color.inference import model_files
+    from letthere_color.photos import cache_photos, load_cache
+    from letthere_color.models import model_files
     from letthere_color.style_transfer import make_styles, save_styles
     if not model.config.use_global: raise ValueError('This model has no global features: it can have no styles.')
     with tempfile.TemporaryDirectory() as tmp:
@@ -383,8 +385,8 @@ def styles(
     model:Annotated[Optional[str], typer.Option(help='small (the default), tiny, or a folder.')]=None,
     make:Annotated[Optional[list[Path]], typer.Option(metavar='FOLDER', help='Make them anew from class folders, .tar shards or the cache of a training run. May be given several times.')]=None):
     "List the kinds of scenes that `colorize --style class:NAME` knows."
-    from letthere_color.colorization import load_model
-    from letthere_color.inference import load_styles
+    from letthere_color.models import load_model
+    from letthere_color.models import load_styles
     if make: return _make_styles(make, load_model(model), model)
     known = load_styles(model)
     if sys.stdout.isatty(): print('Kinds of scenes and their mean colour: a is red (or green, below 0), b is yellow (or blue).')
@@ -421,7 +423,8 @@ def make(
     if page and target.exists(): raise ValueError(f'{target}: exists already; name another folder with -o')
     from rich.console import Console
     from rich.progress import track
-    from letthere_color.user_study import make_study, study_page
+    from letthere_color.user_study import make_study
+    from letthere_color.rating import study_page
     def progress(items): return track(items, 'Colouring', console=Console(stderr=True), disable=not sys.stderr.isatty())
     study, skipped = make_study(photos, out, _methods(model or [], device), n, size, seed, '.jpg' if jpeg else '.png', progress, seconds=seconds, each=each)
     for why in skipped.values(): _complain(why)
@@ -434,7 +437,7 @@ def report(
     answers:Annotated[list[Path], typer.Argument(metavar='ANSWERS...', help='CSV files, or a folder of them.')],
     plot:Annotated[Optional[Path], typer.Option(help='A file for the figure, .png or .svg.')]=None):
     "Share of natural pictures for each method, with intervals, tests, and the paper's figures."
-    from letthere_color.user_study import report as study_report
+    from letthere_color.cli import report as study_report
     found = study_report(answers)
     print(found)
     if plot:

@@ -8,7 +8,7 @@ __all__ = ['FILMS', 'on_film', 'faded', 'grainy', 'blurred', 'scratched', 'borde
 # %% ../nbs/01a_film.ipynb #1c080bb6
 import torch, torch.nn.functional as F
 from torch import Tensor
-from .core import _f, _linear
+from .color import _f, _linear
 
 # %% ../nbs/01a_film.ipynb #4f7e34f0
 FILMS = {'panchromatic': (.213, .715, .072), 'orthochromatic': (0, .6, .4), 'blue plate': (0, .1, .9)} # Shares of red, green, blue

@@ -14,7 +14,7 @@ from xml.dom import minidom
 from PIL import ExifTags, Image, ImageCms, TiffTags
 from PIL.PngImagePlugin import PngInfo
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
-from .core import _open_lock
+from .files import PILLOW_LOCK
 
 # %% ../nbs/06a_metadata.ipynb #4f7c4892
 @dataclass
@@ -121,7 +121,7 @@ def exif_metadata(get_exif, # Function that gives `Image.Exif`
                  ) -> Metadata:
     "The notes in EXIF, or in a directory of a TIFF file, which also has XMP, IPTC and the profile."
     m, exif = Metadata(), Image.Exif()
-    with _open_lock, warnings.catch_warnings(record=True) as heard:  # Pillow warns about damage, for all threads
+    with PILLOW_LOCK, warnings.catch_warnings(record=True) as heard:  # Pillow warns about damage, for all threads
         warnings.simplefilter('always')
         try: exif = get_exif()
         except Exception: heard.append('unreadable')

@@ -5,30 +5,29 @@
 # %% auto #0
 __all__ = ['ALPHA', 'adadelta', 'adamw', 'OPTIMISERS', 'RECIPES', 'METRICS', 'WARM_UP', 'JointLoss', 'InColorSpace',
            'PhotoMetric', 'psnr', 'psnr_grey', 'color_error', 'chroma', 'chroma_true', 'top1', 'top5', 'EpochPictures',
-           'Bf16', 'DataTime', 'GrowingCrops', 'WeightAverage', 'blended', 'saturated', 'widen', 'RunFolder',
-           'process_share', 'first_process_first', 'ManyProcesses', 'Aged', 'Recipe', 'mean_ab', 'colorizer_learner',
-           'train_colorizer', 'plot_history']
+           'Bf16', 'DataTime', 'GrowingCrops', 'WeightAverage', 'Aged', 'Recipe', 'mean_ab', 'colorizer_learner']
 
 # %% ../nbs/06_training.ipynb #145845dd
-import contextlib, json, os, sys, time
-from dataclasses import asdict, dataclass, replace
+import time
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 import numpy as np, torch, torch.nn.functional as F
-from torch import nn, Tensor
-from torch.nn.parallel import DistributedDataParallel
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from fastai.callback.core import Callback
-from fastai.callback.schedule import ParamScheduler, combined_cos
+from fastai.callback.schedule import combined_cos, ParamScheduler
 from fastai.learner import Learner, Metric
 from fastai.optimizer import OptimWrapper
 from fastai.torch_core import default_device, get_model
-from fastcore.basics import patch
-from fastcore.imports import IN_NOTEBOOK
-from .core import denorm_ab, keep_freed_memory, lab2rgb, rgb2lab, save_photo, show_photos, tensor2photo, _asked_to_stop, _lock
-from .data import PhotoCache, photo_dataloaders
+from torch import nn, Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from .core import (denorm_ab, keep_freed_memory, lab2rgb, rgb2lab, save_photo, show_photos,
+                                 tensor2photo)
+from .photos import PhotoCache
 from .film import aged
-from .colorization import ColorSpace, Colorization, ModelConfig, build_model, fast_bf16, load_model, save_model, usable_device
+from .batches import photo_dataloaders
+from .color_spaces import ColorSpace
+from .colorization import ModelConfig
+from .models import build_model, fast_bf16, usable_device
 
 # %% ../nbs/06_training.ipynb #4a79fa8e
 ALPHA = 1/300 # Weight of the class loss (section 4)
@@ -181,145 +180,6 @@ class WeightAverage(Callback):
     def after_validate(self): self.learn.model = self.trained
     def after_fit(self): self.model.load_state_dict(self.average.module.state_dict())
 
-# %% ../nbs/06_training.ipynb #89e0831b
-@torch.no_grad()
-def blended(model:Colorization, # Before
-            other:Colorization, # After a run that started from it
-            share:float # 0: `model`, 1: `other`
-           ) -> Colorization: # A new model, in eval mode
-    "The weights on the way from one model to another. Raises ValueError if their shapes differ."
-    a, b = model.state_dict(), other.state_dict()
-    if {k: v.shape for k,v in a.items()} != {k: v.shape for k,v in b.items()}: raise ValueError('The two models have different shapes: blend a model with one that was started from it.')
-    new = build_model(other.config)
-    new.load_state_dict({k: v.lerp(b[k].to(v), share) if v.is_floating_point() else b[k] for k,v in a.items()})
-    return new.eval()
-
-# %% ../nbs/06_training.ipynb #b956e332
-@torch.no_grad()
-def saturated(model:Colorization, # Trained, in Lab or YUV
-              factor:float # 1: as it is; 1.1: about a tenth more chroma
-             ) -> Colorization: # A new model, in eval mode
-    "A model that paints more vividly, or less: its last layer times `factor`. Raises ValueError for RGB, whose answer is not chroma."
-    if model.config.color_space == 'rgb': raise ValueError('A model that answers in RGB has no chroma to scale: use a model in Lab or YUV.')
-    new = build_model(model.config)
-    new.load_state_dict(model.state_dict())
-    for p in new.colorization[-2].parameters(): p.mul_(factor)
-    return new.eval()
-
-# %% ../nbs/06_training.ipynb #e06f0af6
-def _originals(*parts):
-    "For the `(old, new)` numbers of channels of each part of a layer's input: the old channel that each new one copies."
-    starts = [sum(old for old,_ in parts[:i]) for i in range(len(parts))]
-    return torch.cat([start + torch.arange(new)%max(old, 1) for start,(old,new) in zip(starts, parts)])
-
-def _widened(weight, shape, i):
-    "`weight` `(out,in,...)` for more channels; the copies `i` of an old input get random shares of its weight, which add up to one."
-    share = .1 + torch.rand(shape[:2])
-    share /= torch.zeros(shape[0], weight.shape[1]).index_add(1, i, share)[:, i]
-    o = _originals((len(weight), shape[0]))
-    return weight[o][:, i] * share.view(*share.shape, *[1]*(weight.ndim - 2))
-
-# %% ../nbs/06_training.ipynb #a1645808
-@torch.no_grad()
-def widen(model:Colorization, # Trained
-          wider:Colorization # The same, but for its width and its classes
-         ) -> Colorization: # `wider`, which now paints what `model` paints
-    "Start a wide network from a narrow one (Net2Net). Other classes: the classifier's last layer starts anew. Raises ValueError."
-    a, b = model.config, wider.config
-    for k in ('network', 'color_space', 'global_size', 'use_global', 'fusion_kernel', 'norm'):
-        if getattr(a, k) != getattr(b, k): raise ValueError(f'The model to start from has {k} {getattr(a, k)}, not {getattr(b, k)}.')
-    if a.width > b.width: raise ValueError(f'The model to start from has width {a.width}: it does not fit into {b.width}.')
-    same_classes = a.class_names == b.class_names and a.n_classes == b.n_classes
-    for (name, old), new in zip(model.named_modules(), wider.modules()):
-        if list(old.children()) or name == 'classifier.1' and not same_classes: continue
-        for k, x in old.state_dict().items():
-            to = getattr(new, k)
-            if k == 'weight' and x.ndim > 1:
-                parts = [(x.shape[1], to.shape[1])]
-                if name == 'fusion.conv.0': parts = [(model.mid_level.nf, wider.mid_level.nf), (model.fusion.n_global, wider.fusion.n_global)]
-                x = _widened(x, to.shape, _originals(*parts))
-            elif x.ndim: x = x[_originals((len(x), len(to)))]
-            to.copy_(x)
-    return wider
-
-# %% ../nbs/06_training.ipynb #acd01cec
-class RunFolder(Callback):
-    "Keeps a run in a folder: `checkpoint.pt`, complete or absent, every `seconds` and after each epoch, and `history.csv`."
-    order = 55  # after fastai's Recorder (50), before its ParamScheduler (60)
-    def __init__(self, folder:Path, seconds:float=60, writes:bool=True): 
-        self.folder, self.seconds, self.writes, self.start, self.stop = Path(folder), seconds, writes, 0, False
-    def before_fit(self): self.saved, self.total = time.monotonic(), self.start + self.n_epoch
-    def before_epoch(self):
-        self.now = self.dls.train.epoch = self.recorder.log[0] = self.start + self.epoch
-    def before_batch(self):  # the schedule's clock also counts what came before a resume
-        if self.training:
-            self.done = self.dls.train.first + self.iter
-            self.learn.pct_train = (self.now + self.done/self.n_iter)/self.total
-    def after_batch(self):
-        due = self.stop or time.monotonic() - self.saved > self.seconds
-        if self.training and due and self.done + 1 < self.n_iter: self.save(self.now, self.done + 1)
-    def after_epoch(self):
-        if not self.writes: return
-        history, names = self.folder/'history.csv', self.recorder.metric_names[:-1]
-        rows = history.read_text().splitlines()[1:1+self.now] if history.exists() else []
-        rows = [','.join(names), *rows, ','.join(f'{o:.6g}' for o in self.recorder.log[:len(names)])]
-        _write(history, lambda f: f.write_text('\n'.join(rows) + '\n'))
-        self.save(self.now + 1, 0)
-
-# %% ../nbs/06_training.ipynb #b2e161c0
-def _checkpoint(folder): return Path(folder)/'checkpoint.pt'
-
-def _write(path, write):
-    "`write(file)`; the name appears only when the file is whole."
-    tmp = path.with_name(path.name + '.tmp')
-    write(tmp)
-    os.replace(tmp, path)
-
-@patch
-def save(self:RunFolder, epoch, batch):
-    "Write the state at the start of `batch` of `epoch`. Raises KeyboardInterrupt if the run was asked to stop."
-    if not self.writes: return
-    state = dict(model=get_model(self.model).state_dict(), opt=self.opt.state_dict(), epoch=epoch, batch=batch)
-    if hasattr(self.learn, 'weight_average'): state['average'] = self.learn.weight_average.average.state_dict()
-    _write(_checkpoint(self.folder), partial(torch.save, state))
-    self.saved = time.monotonic()
-    if self.stop: raise KeyboardInterrupt('The run was stopped; it can be resumed.')
-
-@patch
-def load(self:RunFolder, learn):
-    "Put `learn` into the state that `save` wrote."
-    state = torch.load(_checkpoint(self.folder), map_location=learn.dls.device, weights_only=True)
-    learn.model.load_state_dict(state['model'])
-    if not learn.opt: learn.create_opt()
-    learn.opt.load_state_dict(state['opt'])
-    if 'average' in state: learn.weight_average.average.load_state_dict(state['average'])
-    self.start, learn.dls.train.first = state['epoch'], state['batch']
-
-# %% ../nbs/06_training.ipynb #f0b9f40d
-def _processes():
-    "accelerate's view of the processes that it launched; None if there is but one."
-    if int(os.environ.get('WORLD_SIZE', 1)) == 1: return None
-    from accelerate import PartialState
-    return PartialState(cpu=not torch.cuda.is_available())
-
-def process_share() -> tuple[int,int]: # (0, 1) if this is the only one
-    "Number of this process, and how many `accelerate launch` started."
-    state = _processes()
-    return (state.process_index, state.num_processes) if state else (0, 1)
-
-def first_process_first():
-    "Within: the other processes wait until the first is through."
-    state = _processes()
-    return state.main_process_first() if state else contextlib.nullcontext()
-
-class ManyProcesses(Callback):
-    "Averages the gradients of all processes."
-    order = 20  # after the model has moved to its device
-    def before_fit(self):
-        if self.dls.device.type == 'cuda': self.learn.model = nn.SyncBatchNorm.convert_sync_batchnorm(self.model)
-        self.learn.model = DistributedDataParallel(self.model, find_unused_parameters=not (self.loss_func.alpha and self.loss_func.color_loss))
-    def after_fit(self): self.learn.model = get_model(self.model)
-
 # %% ../nbs/06_training.ipynb #616ea5e6
 class Aged(Callback):
     "Gives the network a `share` of its training photos as old prints (chapter 1a)."
@@ -328,7 +188,7 @@ class Aged(Callback):
     def before_batch(self):
         if not self.training: return
         train, lab = self.dls.train, self.in_color_space.lab
-        rng = np.random.default_rng([self.seed, train.epoch, train.first + self.iter, process_share()[0]])
+        rng = np.random.default_rng([self.seed, train.epoch, train.first + self.iter, train.share.start])
         old = torch.from_numpy(rng.random(len(lab)) < self.share).to(lab.device)
         if old.any(): self.xb[0][old] = self.in_color_space.space.grey(aged(lab2rgb(lab[old]), int(rng.integers(2**62)))/100)
 
@@ -378,10 +238,11 @@ def colorizer_learner(train:PhotoCache, # Photos to learn from
                       valid:PhotoCache|None, # Photos to judge by; None: 5 % of train
                       recipe:Recipe=Recipe(), # Network, crops, optimiser
                       device:str|torch.device|None=None, # None: a GPU if there is one
-                      name:str='' # Name of the model
+                      name:str='', # Name of the model
+                      share:tuple[int,int]=(0,1) # Process i of n takes its part of each training batch
                      ) -> Learner: # A fastai Learner
     "The paper's training (sections 3.3, 3.4) as a fastai `Learner`."
-    r, device, share = recipe, usable_device(device or _own_device()), process_share()
+    r, device = recipe, usable_device(device or str(default_device()))
     if device.type == 'cpu': keep_freed_memory()
     else: torch.backends.cudnn.benchmark = True  # crops have one size: the fastest convolutions for it
     torch.manual_seed(r.seed)
@@ -389,16 +250,15 @@ def colorizer_learner(train:PhotoCache, # Photos to learn from
                          color_space=r.color_space, network=r.network, class_names=train.classes, mean_ab=mean_ab(train), name=name)
     model = build_model(config)
     if hasattr(model, 'prepare'): model.prepare(train)  # Zhang's network counts colours before it learns
-    if r.start: model = widen(load_model(r.start), model)
     metrics = [PhotoMetric(o) for o in METRICS if (train.classes and r.use_global and r.alpha if o in (top1, top5) else r.use_color)]
     dls = photo_dataloaders(train, valid, bs=r.bs, size=r.size, seed=r.seed, device=device, share=share, min_scale=r.min_scale)
     return Learner(dls, model.to(memory_format=torch.channels_last), loss_func=JointLoss(r.alpha, model.space.loss if r.use_color else None), opt_func=OPTIMISERS[r.opt],
-                   lr=r.lr, wd=r.wd, metrics=metrics, cbs=[InColorSpace(model.space), *_callbacks(r, device, share)])
+                   lr=r.lr, wd=r.wd, metrics=metrics, cbs=[InColorSpace(model.space), *_callbacks(r, device)])
 
 # %% ../nbs/06_training.ipynb #33177d80
 WARM_UP = dict(cosine=.04, one_cycle=.25) # Share of the run in which the learning rate rises
 
-def _callbacks(r, device, share):
+def _callbacks(r, device):
     "What a recipe adds to a Learner. Only `lr` is scheduled: Adadelta has no momentum."
     cbs = [DataTime()]
     if r.bf16 and fast_bf16(device): cbs += [Bf16()]
@@ -406,105 +266,4 @@ def _callbacks(r, device, share):
     if r.aged: cbs += [Aged(r.aged, r.seed)]
     if r.start_size: cbs += [GrowingCrops(r.start_size, r.size, r.epochs)]
     if r.schedule != 'constant': cbs += [ParamScheduler({'lr': combined_cos(WARM_UP[r.schedule], r.lr/25, r.lr, 0.)})]
-    if share[1] > 1: cbs += [ManyProcesses()]
     return cbs
-
-def _own_device():
-    "The GPU of this process, if there is one."
-    state = _processes()
-    return state.device if state else str(default_device())
-
-def _model_card(name, recipe, history, train):
-    "What a user must know of a model: data, recipe, metrics."
-    names, *_, values = (o.split(',')[1:] for o in history.read_text().splitlines())
-    return '\n'.join([f'# {name}', '', 'A letthere_color model: colours grey photos.', '',
-        f'- **Data**: {len(train)} photos of {len(train.classes)} classes; {len(train.skipped)} grey or unreadable ones left out.',
-        f'- **Recipe**: {recipe}',
-        '- **Metrics** on the validation photos: ' + ', '.join(f'{n} {float(v):.4g}' for n,v in zip(names, values)) + '.', ''])
-
-# %% ../nbs/06_training.ipynb #ae3019aa
-def _open_run(folder, recipe, resume):
-    "Write down the settings of a run. Raises ValueError if its folder holds another run."
-    settings, now = folder/'recipe.json', json.dumps(asdict(recipe), indent=1)
-    started = _checkpoint(folder).exists()
-    if started and not resume: raise ValueError(f'{folder} holds a run already: resume it (--resume), or choose another folder (-o).')
-    if started:
-        before = asdict(Recipe()) | json.loads(settings.read_text())  # an older version knew fewer settings
-        differ = ', '.join(f'{k} {before[k]}' for k,v in asdict(recipe).items() if before[k] != v)
-        if differ: raise ValueError(f'{folder} was started with other settings ({differ}): repeat them, or begin a new run from its model with start={folder}/model (--start).')
-    if not started: _write(settings, lambda f: f.write_text(now))
-    return started
-
-# %% ../nbs/06_training.ipynb #4b8e6f13
-_ours = set() # Folders that this process has locked
-
-@contextlib.contextmanager
-def _alone_in(folder):
-    "Within: no other process trains in `folder`, where folders can be locked. Raises ValueError if one does already."
-    folder = folder.resolve()
-    if os.name == 'nt' or folder in _ours: yield; return
-    f = os.open(folder, os.O_RDONLY)
-    try:
-        try: _lock(f)
-        except BlockingIOError: raise ValueError(f'{folder}: another process trains there; wait for it, or choose another folder (-o).') from None
-        except OSError: pass  # some network drives cannot
-        _ours.add(folder)
-        yield
-    finally: os.close(f); _ours.discard(folder)
-
-# %% ../nbs/06_training.ipynb #e2a7d604
-def _print_epoch(learn, log):
-    named = zip(learn.recorder.metric_names, log)
-    print(', '.join(f'{n} {o:.4g}' if isinstance(o, float) else f'{n} {o}' for n,o in named), flush=True)
-
-def _where(run, started, batch, epochs):
-    "What resuming means for this run"
-    if not started: return f'{run.folder} holds no checkpoint yet: the run begins.'
-    if run.start < epochs: return f'Going on at epoch {run.start}, batch {batch}.'
-    return f'All {epochs} epochs are done. A new run that starts from {run.folder}/model goes on from there.'
-
-# %% ../nbs/06_training.ipynb #1cdbf325
-def train_colorizer(train:PhotoCache, # Photos to learn from
-                    valid:PhotoCache|None, # Photos to judge by; None: 5 % of train
-                    folder:str|Path, # Where checkpoints, history and the finished model go
-                    recipe:Recipe=Recipe(), # Network, crops, optimiser
-                    resume:bool=False, # Go on from the folder's checkpoint if there is one
-                    device:str|torch.device|None=None, # None: a GPU if there is one
-                    seconds:float=60, # Between checkpoints
-                    cbs:list=(), # More fastai callbacks
-                    verbose:bool=True # Show progress and a table?
-                   ) -> Learner:
-    "Train, or go on training, and save the model to `folder/model`. Raises ValueError if `folder` holds another run."
-    folder, (process, n) = Path(folder), process_share()
-    verbose = verbose and process == 0
-    folder.mkdir(parents=True, exist_ok=True)
-    with contextlib.ExitStack() as stack:
-        if process == 0: stack.enter_context(_alone_in(folder))
-        with first_process_first(): started = _open_run(folder, recipe, resume)
-        learn, run = colorizer_learner(train, valid, recipe, device, folder.name), RunFolder(folder, seconds, writes=process == 0)
-        learn.logger = partial(_print_epoch, learn)
-        if started: run.load(learn)
-        if verbose and resume: print(_where(run, started, learn.dls.train.first, recipe.epochs))
-        if not verbose: stack.enter_context(learn.no_logging())
-        if not verbose or not (sys.stdout.isatty() or IN_NOTEBOOK): stack.enter_context(learn.no_bar())
-        if n == 1: stack.enter_context(_asked_to_stop(lambda: setattr(run, 'stop', True)))
-        pictures = [EpochPictures(folder=None if IN_NOTEBOOK else folder)]*verbose
-        learn.fit(recipe.epochs - run.start, cbs=[run, *pictures, *cbs])
-        if process == 0: save_model(learn.model, folder/'model', _model_card(folder.name, recipe, folder/'history.csv', train))
-    return learn
-
-# %% ../nbs/06_training.ipynb #126f78b3
-def plot_history(history:str|Path): # Folder of a run, or its `history.csv`
-    "PSNR, chroma and scene accuracy on the validation photos, epoch by epoch."
-    import matplotlib.pyplot as plt
-    path = Path(history)
-    head, *rows = (path/'history.csv' if path.is_dir() else path).read_text().splitlines()
-    h = dict(zip(head.split(','), zip(*([float(o) for o in r.split(',')] for r in rows))))
-    graphs = {'PSNR, dB':dict(psnr='coloured', psnr_grey='grey'), 'mean chroma':dict(chroma='coloured', chroma_true='true'),
-              'scene right':dict(top1='top-1', top5='top-5')}
-    graphs = {title: names for title,names in graphs.items() if set(names) <= set(h)}
-    fig, axs = plt.subplots(1, len(graphs), figsize=(2.7*len(graphs), 2.2), layout='constrained')
-    for ax, (title, names) in zip(axs, graphs.items()):
-        for i, (k, label) in enumerate(names.items()): ax.plot([o + 1 for o in h['epoch']], h[k], '--' if i else '-', label=label)
-        ax.set_title(title); ax.set_xlabel('epoch'); ax.legend()
-    plt.show()

@@ -1,9 +1,9 @@
 "Run beside the newest fastai (see .ci/run): colour a photo, train for two steps."
 import torch
 from PIL import Image
-from letthere_color.data import PhotoCache
+from letthere_color.photos import PhotoCache
 from letthere_color.inference import Colorizer
-from letthere_color.training import Recipe, colorizer_learner
+from letthere_color.training import colorizer_learner, Recipe
 
 grey = Image.linear_gradient('L').resize((97, 131))
 out = Colorizer.from_pretrained()(grey)

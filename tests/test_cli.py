@@ -145,8 +145,8 @@ def test_train_resume_and_use(tmp_path):
     (tmp_path/'photos').rename(tmp_path/'moved')
     fails(tmp_path, 'train', '--resume', '-o', 'run', says=['photos does not exist'])
     if sys.platform != 'win32':
-        from letthere_color.core import _lock
-        other = os.open(tmp_path/'other', os.O_RDONLY); _lock(other)  # another process trains there: its cache stays as it is
+        from letthere_color.files import lock_file
+        other = os.open(tmp_path/'other', os.O_RDONLY); lock_file(other)  # another process trains there: its cache stays as it is
         fails(tmp_path, 'train', 'moved/a', '-o', 'other', says=['another process trains there'])
         (tmp_path/'other/checkpoint.pt').unlink()
         fails(tmp_path, 'train', 'moved/a', '-o', 'other', says=['another process trains there'])
@@ -188,7 +188,7 @@ def test_export(tmp_path):
     fails(tmp_path, 'export', '-o', 'tiny.pt', says=['tiny.pt', '.onnx'])
     fails(tmp_path, 'export', '-o', 'nowhere/tiny.onnx', says=['nowhere', 'create it'])
     import torch
-    from letthere_color.colorization import load_model
+    from letthere_color.models import load_model
     model, session = load_model('tiny'), ort.InferenceSession(tmp_path/'tiny.onnx', providers=['CPUExecutionProvider'])
     named = {o.name: o.shape for o in session.get_inputs()}
     nf = model.global_features.nf

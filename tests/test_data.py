@@ -1,11 +1,11 @@
-"""Sets of photos from the network, by stand-ins on this machine (nbs/01_data.ipynb)."""
+"""Sets of photos from the network, by stand-ins on this machine (nbs/01b_batches.ipynb)."""
 import tarfile, threading
 from functools import partial
 from http.server import HTTPServer, SimpleHTTPRequestHandler
 from pathlib import Path
 
 import pytest
-from letthere_color import data
+from letthere_color import batches as data, photos
 from letthere_color.core import sample_photos
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def archive(served, name, inside, folders):
             sample_photos()['china'].resize((64,48)).save(photo)
             tar.add(photo, f'{inside}/{folder}/1.jpg')
 
-def classes(folder): return sorted(cls for _, cls, _ in data.read_photos(folder))
+def classes(folder): return sorted(cls for _, cls, _ in photos.read_photos(folder))
 
 def test_imagenette(tmp_path, address, monkeypatch):
     "Downloaded once: the second time no server is needed"

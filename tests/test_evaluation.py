@@ -6,12 +6,16 @@ from pathlib import Path
 import pytest, torch
 from PIL import Image
 from safetensors.torch import load_file
-from letthere_color.colorization import COLOR_SPACES, ModelConfig, build_model, load_model, predict_ab, save_model
+from letthere_color.color_spaces import COLOR_SPACES
+from letthere_color.colorization import ModelConfig, predict_ab
+from letthere_color.models import build_model, load_model, save_model
 from letthere_color.core import sample_photos
-from letthere_color.data import toy_scenes
-from letthere_color.evaluation import _torchmetrics, judge_photos
+from letthere_color.batches import toy_scenes
+from letthere_color.evaluation import _torchmetrics
+from letthere_color.judging import judge_photos
 from letthere_color.inference import Colorizer
-from letthere_color.training import Recipe, train_colorizer
+from letthere_color.training import Recipe
+from letthere_color.runs import train_colorizer
 from fastai.callback.core import Callback
 
 top = Path(__file__).parent.parent

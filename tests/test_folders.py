@@ -15,7 +15,7 @@ def colour_all(folder, out):
     return list(colorize_files(Colorizer.from_pretrained('tiny'), plan_results([folder], out, recursive=True)))
 
 def write_slowly(path, conn):
-    from letthere_color.core import _write
+    from letthere_color.runs import _write
     def write(f): conn.send('writing'); conn.recv(); f.write(b'whole')
     _write(path, write)
 

@@ -4,11 +4,13 @@ from contextlib import contextmanager
 
 import imagecodecs, numpy as np, pytest, tifffile, torch
 from PIL import ExifTags, Image, ImageCms, PngImagePlugin
-from letthere_color.colorization import DEFAULT_MODEL, Colorization, ModelConfig, load_model, predict_ab
-from letthere_color.core import PhotoError, photo2tensor, rgb2l, rgb2lab, sample_photos
+from letthere_color.colorization import Colorization, ModelConfig, predict_ab
+from letthere_color.models import DEFAULT_MODEL, load_model
+from letthere_color.core import photo2tensor, PhotoError, rgb2l, rgb2lab, sample_photos
 from letthere_color.inference import Colorizer, halo
-from letthere_color.metadata import SOURCE_TYPE, label_xmp
-from letthere_color.photo_files import MAX_PIXELS, read_photo, write_photo
+from letthere_color.metadata import label_xmp, SOURCE_TYPE
+from letthere_color.photo_files import MAX_PIXELS, read_photo
+from letthere_color.photo_writing import write_photo
 
 exiftool = pytest.mark.skipif(not shutil.which('exiftool'), reason='exiftool is not installed')
 

@@ -3,7 +3,7 @@ import os
 import numpy as np, pytest, torch
 from hypothesis import given, settings, strategies as st
 from PIL import Image, ImageFile
-from letthere_color.core import (PhotoError, fit_gamut, lab2rgb, open_photo, photo2tensor, rgb2lab, rgb2l,
+from letthere_color.core import (fit_gamut, lab2rgb, open_photo, photo2tensor, PhotoError, rgb2l, rgb2lab,
                                  sample_photos, save_photo, tensor2photo)
 
 @pytest.fixture(scope='module')

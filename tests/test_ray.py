@@ -4,7 +4,7 @@ import pytest
 ray = pytest.importorskip('ray', reason='pip install "letthere_color[ray]"')
 pytest.importorskip('ray.data')
 from letthere_color.core import sample_photos
-from letthere_color.folders import FileColorizer, colorize_files, plan_results
+from letthere_color.folders import colorize_files, FileColorizer, plan_results
 from letthere_color.inference import Colorizer
 
 @pytest.fixture

@@ -7,10 +7,12 @@ from unittest.mock import patch
 import pytest, torch
 from PIL import Image
 from letthere_color.cli import main
-from letthere_color.colorization import Colorization, ModelConfig, load_model, save_model, shipped_models
+from letthere_color.colorization import Colorization, ModelConfig
+from letthere_color.models import load_model, save_model, shipped_models
 from letthere_color.core import photo2tensor, rgb2lab, sample_photos
-from letthere_color.data import toy_scenes
-from letthere_color.inference import Colorizer, load_styles, model_files
+from letthere_color.batches import toy_scenes
+from letthere_color.models import load_styles, model_files
+from letthere_color.inference import Colorizer
 
 def letthere(cwd, *args):
     "The command, in this process: much quicker than one of its own"

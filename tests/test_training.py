@@ -73,8 +73,9 @@ def test_two_processes_match_one(tmp_path, undisturbed):
 
 def test_validation_teaches_nothing(tmp_path):
     "The average of the weights, batch norm's included, is the same whatever the validation photos are; one photo is enough"
-    from letthere_color.data import toy_scenes
-    from letthere_color.training import Recipe, train_colorizer
+    from letthere_color.batches import toy_scenes
+    from letthere_color.training import Recipe
+    from letthere_color.runs import train_colorizer
     few = Recipe(width=.125, epochs=2, bs=8, size=32, opt='adamw', lr=1e-3, ema=.9, bf16=False)
     def run(name, valid): return train_colorizer(toy_scenes(16, size=32), valid, tmp_path/name, few, device='cpu', verbose=False).model.state_dict()
     a, b = run('a', toy_scenes(9, size=32, seed=1)), run('b', toy_scenes(1, size=32, seed=2))
@@ -82,11 +83,12 @@ def test_validation_teaches_nothing(tmp_path):
 
 @pytest.mark.skipif(sys.platform == 'win32', reason='folders cannot be locked')
 def test_one_run_at_a_time(tmp_path):
-    from letthere_color.data import toy_scenes
-    from letthere_color.core import _lock
-    from letthere_color.training import Recipe, train_colorizer
+    from letthere_color.batches import toy_scenes
+    from letthere_color.files import lock_file
+    from letthere_color.training import Recipe
+    from letthere_color.runs import train_colorizer
     scenes, few = toy_scenes(16, size=32), Recipe(width=.125, epochs=1, bs=8, size=32)
-    other = os.open(tmp_path, os.O_RDONLY); _lock(other)
+    other = os.open(tmp_path, os.O_RDONLY); lock_file(other)
     with pytest.raises(ValueError, match='another process trains there'): train_colorizer(scenes, scenes, tmp_path, few, device='cpu', verbose=False, resume=True)
     os.close(other)
     train_colorizer(scenes, scenes, tmp_path, few, device='cpu', verbose=False, resume=True)

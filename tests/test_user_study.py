@@ -5,8 +5,12 @@ import numpy as np, pytest
 from PIL import Image, ImageCms
 from scipy import stats
 from letthere_color import user_study
-from letthere_color.user_study import (FIELDS, Answer, Rating, answers_needed, append_answer, fooling_rates, load_study, make_study, order_for, page_html,
-                                       planned_study, read_answers, report, shuffle_test, simulated_answers, study_page, train_robot)
+from letthere_color.user_study import (Answer, append_answer, FIELDS, load_study, make_study, order_for,
+                                       read_answers)
+from letthere_color.rating import page_html, Rating, study_page
+from letthere_color.study_report import answers_needed, planned_study, shuffle_test, simulated_answers
+from letthere_color.robot import fooling_rates, train_robot
+from letthere_color.cli import report
 
 def photo(seed, size=(160,120)):
     "A colourful landscape that never was"

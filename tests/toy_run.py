@@ -1,7 +1,8 @@
 "A short run on toy scenes, as a program: `toy_run.py FOLDER`."
 import sys
-from letthere_color.data import toy_scenes
-from letthere_color.training import Recipe, process_share, train_colorizer
+from letthere_color.batches import toy_scenes
+from letthere_color.training import Recipe
+from letthere_color.runs import process_share, train_colorizer
 
 def toy_run(folder, **kw):
     "Ten epochs of six steps; without batch norm, for which several processes on CPUs do not see the same batch."

@@ -29,8 +29,8 @@ def _runtime():
 def _about(files):
     "What the page must know of the network: model.json"
     from letthere_color import __version__
-    from letthere_color.colorization import load_model
-    from letthere_color.inference import load_styles
+    from letthere_color.models import load_model
+    from letthere_color.models import load_styles
     from letthere_color.metadata import label_xmp
     model, styles = load_model(MODEL), load_styles(MODEL)
     presets = {name: [round(x, 4) for x in features] for name, features in zip(styles.names, styles.features.tolist())}
@@ -40,9 +40,9 @@ def _about(files):
 
 def build():
     "Write all assets; the folder appears when it is whole"
-    from letthere_color.colorization import load_model
+    from letthere_color.models import load_model
     from letthere_color.core import sample_photos
-    from letthere_color.fast import export_onnx
+    from letthere_color.onnx_files import export_onnx
     dist = _runtime()
     with tempfile.TemporaryDirectory(dir=PAGE) as tmp:
         new = Path(tmp)/'assets'; new.mkdir()
