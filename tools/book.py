@@ -5,7 +5,8 @@ heads   write what stands at the top of each chapter: the badge, the time to rea
 pages   write nbs/paper_vs_here.md and nbs/models.md from the notebooks' tables, the model cards and CITATION.cff
 readme  write README.md from nbs/index.ipynb
 site    build the site into _docs/, with Quarto where it is installed, with smalldocs otherwise
-check   clean, export and write heads, pages and README again: exit 1 if that changes a file or a module has lost its notebook
+check   clean, export and write heads, pages and README again: exit 1 if that changes a file, a module has lost its notebook,
+        or one breaks a rule of the house (tools/rules.py)
 """
 import argparse, base64, json, os, re, shutil, subprocess, sys, tempfile, time
 from concurrent.futures import ProcessPoolExecutor
@@ -21,7 +22,7 @@ os.environ['PYTHONPATH'] = str(root)  # for worker processes
 sys.path.insert(0, str(root))
 sys.path.insert(0, str(root/'tools'))
 
-import web
+import rules, web
 
 def _lines(o): return o if isinstance(o, str) else ''.join(o)
 
@@ -217,6 +218,8 @@ def readme():
 
 # ---- site
 
+MOVED = dict(data='photos') # Pages that readers may have linked to, and where they are now
+
 SEARCH = '''<script>
 if (location.protocol === "file:") {  // a page opened from a folder may not fetch: load the search index as a script
   const fetch_ = window.fetch;
@@ -271,6 +274,8 @@ def site():
         _offline(proc/cfg.doc_path.name, names, home)
     for css in (proc/cfg.doc_path.name).rglob('*.css'):  # the themes ask for web fonts; ours are the reader's own
         css.write_text(re.sub(r'@import url\([^)]*\);', '', css.read_text()))
+    for old, new in MOVED.items():
+        (proc/cfg.doc_path.name/f'{old}.html').write_text(f'<!doctype html><title>Moved</title><meta http-equiv="refresh" content="0; url={new}.html"><a href="{new}.html">This chapter has moved.</a>\n')
     shutil.rmtree(cfg.doc_path, ignore_errors=True)
     shutil.move(proc/cfg.doc_path.name, cfg.doc_path)
     print(f'The site is in {cfg.doc_path.name}/: open {cfg.doc_path.name}/index.html')
@@ -296,7 +301,8 @@ def check():
         if m and not (nbs.parent/m[1]).is_file(): wrong.append(f'{p.relative_to(root)}: its notebook {m[1]} is gone')
         if m and (nbs.parent/m[1]).is_file() and f'default_exp {p.stem}' not in (nbs.parent/m[1]).read_text():
             wrong.append(f'{p.relative_to(root)}: {m[1]} no longer exports it')
-    print('\n'.join(wrong) or 'Notebooks, modules, pages and README.md are in step.')
+    wrong += rules.broken(root)
+    print('\n'.join(wrong) or 'Notebooks, modules, pages and README.md are in step, and keep the rules of the house.')
     sys.exit(bool(wrong))
 
 if __name__ == '__main__':
