@@ -50,7 +50,7 @@ def _float(x, what):
 
 # %% ../nbs/00_color.ipynb #6837ba91
 def rgb2lab(rgb:torch.Tensor # sRGB `(...,3,H,W)`: float in [0,1], or uint8; any device
-           ) -> torch.Tensor: # `(...,3,H,W)`: L in [0,100], a and b in CIE units, D65; float32 (float64 stays float64)
+           ) -> torch.Tensor: # `(...,3,H,W)`: L in [0,100], a and b in CIE units, D65; float32 or float64
     "sRGB to L\\*a\\*b\\* (section 3); differentiable. Raises ValueError for other shapes and types"
     x, y, z = _f(_mix(rgb2linear(_float(rgb, 'rgb')), RGB2XYZ)).unbind(-3)
     return torch.stack([116*y - 16, 500*(x - y), 200*(y - z)], -3)
@@ -115,7 +115,7 @@ def shrink(lab:torch.Tensor, # Lab colours, `(3,1,N)`
 # %% ../nbs/00_color.ipynb #b554ecc4
 @torch.no_grad()
 def fit_gamut(lab:torch.Tensor # Lab `(...,3,H,W)`, L in [0,100], a and b in CIE units; any device
-             ) -> torch.Tensor: # Lab, same shape: colours that sRGB has not are less colourful, all others untouched
+             ) -> torch.Tensor: # Same shape: what sRGB has not is less colourful, all else untouched
     "Lower the chroma, never the lightness or the hue, until `lab2rgb` clips nothing; not differentiable"
     res = _float(lab, 'lab').clone()
     out, colours = outside(lab2linear(res).movedim(-3, 0)), res.movedim(-3, -1)

@@ -94,7 +94,8 @@ def _lab_piece(s, d, t, u):
 
 def _l_piece(s, d, t, u):
     _linear_into(t, u, s)
-    torch.add(_c(_L_SHIFT), _f_into(_mix_into(u[:1], t, RGB2XYZ[1:2], -C_KNEE/12.92), t[:1]), alpha=116, out=d)
+    y = _f_into(_mix_into(u[:1], t, RGB2XYZ[1:2], -C_KNEE/12.92), t[:1])
+    torch.add(_c(_L_SHIFT), y, alpha=116, out=d)
 
 # %% ../nbs/00a_fast_lab.ipynb #61258b83
 def _lab2linear_into(t, u, s):
@@ -127,7 +128,7 @@ def _fast(x):
             and not torch.compiler.is_compiling() and not (x.requires_grad and torch.is_grad_enabled()))
 
 def rgb2lab(rgb:torch.Tensor # sRGB `(...,3,H,W)`: float in [0,1], or uint8; any device
-           ) -> torch.Tensor: # `(...,3,H,W)`: L in [0,100], a and b in CIE units, D65; float32 (float64 stays float64)
+           ) -> torch.Tensor: # `(...,3,H,W)`: L in [0,100], a and b in CIE units, D65; float32 or float64
     "sRGB to L\\*a\\*b\\* (section 3); differentiable. Raises ValueError for other shapes and types"
     return _pieces(_lab_piece, rgb, _empty(*rgb.shape)) if _fast(rgb) else color.rgb2lab(rgb)
 
@@ -141,7 +142,8 @@ def lab2rgb(lab:torch.Tensor, # Lab `(...,3,H,W)`, float: L in [0,100], a and b 
             dtype:torch.dtype=torch.float32 # `torch.float32`: RGB in [0,1]; `torch.uint8`: rounded to 0..255
            ) -> torch.Tensor: # sRGB `(...,3,H,W)`, clipped to its range
     "L\\*a\\*b\\* to sRGB; differentiable. Raises ValueError for other shapes and types"
-    return _pieces(_rgb_piece, lab, _empty(*lab.shape, dtype=dtype)) if _fast(lab) else color.lab2rgb(lab, dtype)
+    if not _fast(lab): return color.lab2rgb(lab, dtype)
+    return _pieces(_rgb_piece, lab, _empty(*lab.shape, dtype=dtype))
 
 # %% ../nbs/00a_fast_lab.ipynb #65ee2eab
 def _fit_piece(s, d, t, u): d.copy_(shrink(s, lambda x: _lab2linear_into(t, u, x)))
@@ -166,7 +168,7 @@ def _glibc(name, *args): # does nothing with another library, or on another syst
     if f := sys.platform.startswith('linux') and getattr(ctypes.CDLL(None), name, None): f(*args)
 
 def keep_freed_memory():
-    "On Linux: let freed memory stay with the process, for one that works on photos all the time. Else nothing"
+    "On Linux: let freed memory stay with the process, for one that works on photos all the time"
     # M_MMAP_MAX: no separate mappings; M_TRIM_THRESHOLD: never shrink; M_ARENA_MAX: one heap for all threads
     for option, value in ((-4, 0), (-1, -1), (-8, 1)): _glibc('mallopt', option, value)
 
