@@ -56,7 +56,7 @@ def _decoded(file, name): # an open file, or an image
             im = file if isinstance(file, Image.Image) else Image.open(file)
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         limit = f'{Image.MAX_IMAGE_PIXELS/1e6:.0f} million pixels'
-        raise PhotoError(f'{name}: has more than {limit}, which may fill the memory; make it smaller') from None
+        raise PhotoError(f'{name}: has more than {limit}, a risk for the memory; make it smaller') from None
     except Exception:
         raise PhotoError(f'{name}: is not a photo that Pillow can read; save it as JPEG or PNG') from None
     try: return load_pixels(im)
