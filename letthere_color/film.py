@@ -11,7 +11,7 @@ from torch import Tensor
 from .color import lightness, rgb2linear
 
 # %% ../nbs/01a_film.ipynb #4f7e34f0
-FILMS = {'panchromatic': (.213,.715,.072), 'orthochromatic': (0,.6,.4), 'blue plate': (0,.1,.9)} # of red, green, blue
+FILMS = {'panchromatic': (.213,.715,.072), 'orthochromatic': (0,.6,.4), 'blue plate': (0,.1,.9)} # R, G, B
 
 def on_film(rgb:Tensor, # sRGB `(...,3,H,W)` in [0,1]
             film:str='orthochromatic' # One of `FILMS`; panchromatic sees as we do
