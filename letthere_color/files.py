@@ -23,9 +23,8 @@ READABLE = WRITABLE | {'.jpe', '.jfif', '.jp2', '.gif', '.avif', '.heic', '.ppm'
 class PhotoError(ValueError):
     "A photo that cannot be read or written: one line that names the file and the remedy"
 
-def open_file(p:Path # A file to read
-             ): # It, open for bytes
-    "Raises `PhotoError` if there is nothing to read"
+def open_file(p:Path): # A file to read
+    "The file, open for bytes. Raises `PhotoError` if there is nothing to read"
     try:
         if not p.exists(): raise PhotoError(f'{p}: no such file; check the name and the folder')
         if p.is_dir(): raise PhotoError(f'{p}: is a folder; name one photo in it')
@@ -153,8 +152,7 @@ def open_photo(photo # A path, bytes, an open file, a PIL image, or an array as 
 # %% ../nbs/00b_files.ipynb #9b651fc5
 _UNFINISHED = '.letthere-part'
 
-def lock_file(f # An open file, or its number
-             ):
+def lock_file(f): # An open file, or its number
     "Raises OSError if another process has locked it; Windows keeps others from deleting open files anyway"
     if find_spec('fcntl'):
         import fcntl
@@ -168,7 +166,7 @@ def remove_unfinished(folder): # Folder of results; nothing happens if there is 
             p.unlink()
 
 @contextmanager
-def whole_file(path:str|Path):
+def whole_file(path:str|Path): # Where the file shall be
     "Within: a file, open for bytes, that then takes the place of `path`; after a failure nothing is left"
     p = Path(path)
     tmp = p.with_name(f'.{p.stem[:50]}-{secrets.token_hex(4)}{_UNFINISHED}')
@@ -181,7 +179,7 @@ def whole_file(path:str|Path):
 
 # %% ../nbs/00b_files.ipynb #0b10c0ab
 @contextmanager
-def photo_file(path:str|Path):
+def photo_file(path:str|Path): # Where the photo shall be
     "As `whole_file`; what fails is a `PhotoError`"
     try:
         with whole_file(path) as f: yield f
