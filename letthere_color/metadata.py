@@ -36,7 +36,7 @@ class Metadata:
 # %% ../nbs/06a_metadata.ipynb #54993265
 _EXIF, _GPS, _INTEROP, _IPTC = ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo, ExifTags.IFD.Interop, 0x0404
 _STORAGE = {*range(254, 269), *range(273, 282), 284, *range(288, 294), 301, *range(317, 326),
-            *range(330, 348), 700, *range(512, 533), 33723, 34377, 34675, 37724} # layout, thumbnail; XMP, IPTC, profile, layers
+            *range(330, 348), 700, *range(512, 533), 33723, 34377, 34675, 37724} # pixels, XMP, IPTC, profile
 
 for tag in (34856, 37121, 37500, 37510, 41484, 41728, 41729, 41995): # bytes; Pillow would write numbers
     TAGS_V2_GROUPS[_EXIF].setdefault(tag, TagInfo(tag, ExifTags.TAGS[tag], UNDEFINED, 1))
