@@ -144,7 +144,7 @@ def _decoding(name):
 # %% ../nbs/06b_photo_files.ipynb #68f12308
 def _open(f, page=0):
     "As `Image.open` without its limit on the size, which is global; None if it is no photo."
-    Image.init()
+    Image.init(); f.seek(0)
     start = f.read(16)
     with PILLOW_LOCK, warnings.catch_warnings():
         warnings.simplefilter('ignore') # what Pillow warns of, it says again when the pixels are decoded

@@ -78,9 +78,9 @@ def _add_tags(f, tags_of_pages, big):
 
 # %% ../nbs/06f_photo_writing.ipynb #a67fd7ac
 def _gather_notes(notes): # a list for each page
-    "Put the notes of all pages into the first list, each once; where the first page has it not, with the pages."
+    "Put the notes of all pages into the first list, each once; with the pages, if the first is none of them."
     pages = {o: [i for i, said in enumerate(notes, 1) if o in said] for o in chain(*notes)}
-    notes[0][:] = [o if found[0] == 1 else f'page {", ".join(map(str, found))}: {o}' for o, found in pages.items()]
+    notes[0][:] = [o if 1 in found else f'page {str(found)[1:-1]}: {o}' for o, found in pages.items()]
 
 def _write_tiff(f, pages, prepare):
     "Each `(photo, chroma)` of `pages` as a page; `prepare` gives a photo's notes."
@@ -94,8 +94,8 @@ def _write_tiff(f, pages, prepare):
         dpi = dict(resolution=metadata.dpi, resolutionunit='inch') if metadata.dpi else {}
         writer.write(_tiff_strips(photo, chroma, photo.bits), shape=shape, dtype=f'uint{photo.bits}',
                      photometric='rgb', planarconfig='contig', extrasamples=['unassalpha'] if alpha else None,
-                     rowsperstrip=max(1, STRIP//w), compression='zlib', predictor=True,
-                     iccprofile=srgb_profile(), metadata=None, software=False, subfiletype=2 if photo.n_pages > 1 else 0, **dpi)
+                     rowsperstrip=max(1, STRIP//w), compression='zlib', predictor=True, metadata=None,
+                     iccprofile=srgb_profile(), software=False, subfiletype=2*(photo.n_pages > 1), **dpi)
         tags.append(tiff_tags(metadata)); notes.append(photo.notes)
     writer.close()
     _add_tags(f, tags, big)
@@ -109,7 +109,7 @@ def _write_png16(f, photo, chroma, options):
     Image.new('RGB', (1,1)).save(one_pixel, 'PNG', **options)
     f.write(b'\x89PNG\r\n\x1a\n')
     chunk(b'IHDR', pack('>IIBBBBB', *photo.size, 16, 6 if alpha else 2, 0, 0, 0))
-    f.write(one_pixel.getvalue()[33:one_pixel.getvalue().rindex(b'IDAT')-4]) # what lies between head and pixels
+    f.write(one_pixel.getvalue()[33:one_pixel.getvalue().rindex(b'IDAT')-4]) # profile and notes
     for x in photo.coloured(chroma, 16):
         rows, pixel = x.astype('>u2').view(np.uint8).reshape(len(x), -1), 2*x.shape[-1]
         lines = np.ones((len(x), rows.shape[1]+1), np.uint8) # a 1 before each row: differences to the left
