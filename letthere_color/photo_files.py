@@ -20,19 +20,19 @@ from .core import PhotoError, rgb2l
 from .metadata import exif_metadata, Metadata, read_metadata
 
 # %% ../nbs/06b_photo_files.ipynb #77ec7d14
-_LAB = ImageCms.ImageCmsProfile(ImageCms.createProfile('LAB', 5000)).tobytes()
+_XYZ = ImageCms.ImageCmsProfile(ImageCms.createProfile('XYZ')).tobytes()
 _SPACE = {b'GRAY': ('gray', 1), b'RGB ': ('rgb', 3), b'CMYK': ('cmyk', 4)}
 _WAY = dict(intent=int(ImageCms.Intent.RELATIVE_COLORIMETRIC), flags=0x2000) # with black point compensation
+_Y = np.float32([-0.0283697, 1.0099955, 0.0210414]) # XYZ for the white D50 -> Y for D65
 
-def _profile_lightness(x, icc, exact=False): # uint8|16 (n,W,C) -> (n,W)
-    "Lightness by the profile, up to 0.2 or exactly and ten times slower. Raises if it can't be used."
+def _profile_luminance(x, icc): # uint8|16 (n,W,C) -> (n,W)
+    "Luminance in [0,1] by the profile, exactly but slowly. Raises an error if it can't be used."
     space, channels = _SPACE[icc[16:20]]
     if (x.shape[-1], channels) == (1,3): x = x.repeat(3, -1)
     if x.shape[-1] != channels: raise ValueError('a profile for other data')
     x = np.ascontiguousarray(x[..., 0] if channels == 1 else x)
-    lab = imagecodecs.cms_transform(x, icc, _LAB, colorspace=space, outcolorspace='lab', **_WAY,
-                                    outdtype='float32' if exact else 'uint16')
-    return lab[..., 0] if exact else lab[..., 0].astype(np.float32)*(100/65535)
+    way = dict(_WAY, colorspace=space, outcolorspace='xyz', outdtype='float32')
+    return imagecodecs.cms_transform(x, icc, _XYZ, **way) @ _Y
 
 def _usable_profile(icc, mode, notes):
     "The profile, if it changes anything and works."
@@ -40,13 +40,12 @@ def _usable_profile(icc, mode, notes):
     try:
         name = ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(icc)))
         if name.startswith('sRGB') and mode != 'CMYK': return None
-        _profile_lightness(np.zeros((1, 1, len(mode.removesuffix('A'))), np.uint8), icc)
+        _profile_luminance(np.zeros((1, 1, len(mode.removesuffix('A'))), np.uint8), icc)
         return icc
     except Exception: notes.append('its colour profile is damaged, or made for other photos, and was ignored')
 
 # %% ../nbs/06b_photo_files.ipynb #ecfd5613
-def _luminance(L): return np.where(L > 8, ((L + 16)/116)**3, L/903.3)
-def _of_luminance(Y): return np.where(Y > 0.008856, 116*np.cbrt(Y) - 16, 903.3*Y).astype(np.float32)
+def _l_of(Y): return np.where(Y > 0.008856, 116*np.cbrt(Y) - 16, 903.3*np.maximum(Y, 0)).astype(np.float32)
 
 @lru_cache(4)
 def _channel_tables(icc, dtype):
@@ -54,19 +53,18 @@ def _channel_tables(icc, dtype):
     values = np.arange(np.iinfo(dtype).max + 1)
     alone = np.zeros((3, len(values), 3), dtype)
     for i in range(3): alone[i,:,i] = values
-    tables = _luminance(_profile_lightness(alone, icc, True)).astype(np.float32)
+    tables = _profile_luminance(alone, icc)
     some = np.random.default_rng(0).choice(values, (1, 500, 3)).astype(dtype)
     total = sum(t[some[..., i]] for i, t in enumerate(tables))
-    return tables if np.abs(_of_luminance(total) - _profile_lightness(some, icc, True)).max() < 0.01 else None
+    return tables if np.abs(_l_of(total) - _l_of(_profile_luminance(some, icc))).max() < 0.01 else None
 
-# %% ../nbs/06b_photo_files.ipynb #708162a3
 def _lightness(x, icc): # uint8|16 (n,W,1|3|4) -> float32 (n,W)
     "Lightness in [0,100], by the profile or as sRGB."
     if icc and x.shape[-1] == 3 and (tables := _channel_tables(icc, x.dtype)) is not None:
-        return _of_luminance(sum(t[x[..., i]] for i, t in enumerate(tables)))
-    if icc: return _profile_lightness(x, icc, exact=x.shape[-1] == 1)
+        return _l_of(sum(t[x[..., i]] for i, t in enumerate(tables)))
+    if icc: return _l_of(_profile_luminance(x, icc))
     if x.dtype == np.uint16 or x.shape[-1] == 4: x = x.astype(np.float32)/np.iinfo(x.dtype).max
-    if x.shape[-1] == 4: x = (1 - x[..., :3])*(1 - x[..., 3:])  # CMYK
+    if x.shape[-1] == 4: x = (1 - x[..., :3])*(1 - x[..., 3:]) # CMYK
     return rgb2l(torch.from_numpy(x).permute(2,0,1).expand(3, -1, -1))[0].numpy()
 
 # %% ../nbs/06b_photo_files.ipynb #2d7b576a
