@@ -8,7 +8,7 @@ __all__ = ['FILMS', 'on_film', 'faded', 'grainy', 'blurred', 'scratched', 'borde
 # %% ../nbs/01a_film.ipynb #1c080bb6
 import torch, torch.nn.functional as F
 from torch import Tensor
-from .color import _f, _linear
+from .color import lightness, rgb2linear
 
 # %% ../nbs/01a_film.ipynb #4f7e34f0
 FILMS = {'panchromatic': (.213, .715, .072), 'orthochromatic': (0, .6, .4), 'blue plate': (0, .1, .9)} # Shares of red, green, blue
@@ -17,8 +17,8 @@ def on_film(rgb:Tensor, # sRGB `(...,3,H,W)` in [0,1]
             film:str='orthochromatic' # One of `FILMS`; panchromatic sees as we do
            ) -> Tensor: # L `(...,1,H,W)` in [0,100]
     "Lightness that a black-and-white film makes of colours. Before 1880 plates saw blue alone, until 1930 most film saw no red."
-    y = (_linear(rgb)*rgb.new_tensor(FILMS[film])[:,None,None]).sum(-3, keepdim=True)
-    return 116*_f(y) - 16
+    y = (rgb2linear(rgb)*rgb.new_tensor(FILMS[film])[:,None,None]).sum(-3, keepdim=True)
+    return lightness(y)
 
 # %% ../nbs/01a_film.ipynb #b85ca62a
 def faded(L:Tensor, # `(...,1,H,W)` in [0,100]
