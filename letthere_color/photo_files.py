@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
 import imagecodecs, numpy as np, tifffile, torch
-from PIL import Image, ImageCms, ImageFile
+from PIL import Image, ImageCms
 from fastcore.basics import patch
 from torch import Tensor
-from .files import check_array, open_file, PILLOW_LOCK, to_uint
+from .files import check_array, load_pixels, open_file, PILLOW_LOCK, plain_mode, to_uint
 from .core import PhotoError, rgb2l
 from .metadata import exif_metadata, Metadata, read_metadata
 
@@ -154,23 +154,11 @@ def _open(f, page=0):
                 if page: im.seek(page)
                 return im
 
-def _load(im):
-    "Decode all pixels, threads side by side; a file that is cut off is an error."
-    with PILLOW_LOCK: tolerant = ImageFile.LOAD_TRUNCATED_IMAGES
-    if not tolerant: return im.load()
-    with PILLOW_LOCK: # somebody made Pillow tolerant: only the same global switch makes it strict again
-        ImageFile.LOAD_TRUNCATED_IMAGES = False
-        try: im.load()
-        finally: ImageFile.LOAD_TRUNCATED_IMAGES = True
-
 # %% ../nbs/06b_photo_files.ipynb #c383bcdd
 def _plain(im):
-    "Pixels and mode as `Photo` has them."
-    if im.mode in ('I', 'F') or im.mode.startswith('I;'): return to_uint(np.asarray(im), 16)[..., None], 'L'
-    if im.mode == 'La': im = im.convert('LA')
-    elif im.mode in ('PA', 'RGBa') or 'transparency' in im.info: im = im.convert('RGBA')
-    elif im.mode == '1': im = im.convert('L')
-    elif im.mode not in ('L', 'LA', 'RGB', 'RGBA', 'CMYK'): im = im.convert('RGB')
+    "Pixels and mode as `Photo` has them: deep grey stays deep."
+    if im.mode == 'F' or im.mode.startswith('I'): return to_uint(np.asarray(im), 16)[..., None], 'L'
+    im = plain_mode(im)
     return im, im.mode
 
 def _upright(pixels, turn):
@@ -191,8 +179,7 @@ def _read_image(f, name, limit, page=0):
         raise PhotoError(f'{name}: is not a photo in a format that is read here (JPEG, PNG, TIFF, WebP, BMP '
                          'and some more); save it as PNG or TIFF')
     _check_size(im.size, name, limit)
-    _load(im)
-    metadata = read_metadata(im)
+    metadata = read_metadata(load_pixels(im))
     if im.format in ('GIF', 'PNG', 'WEBP', 'AVIF') and getattr(im, 'is_animated', False):
         metadata.notes.append('is animated: only its first picture is coloured')
     f.seek(24)
@@ -267,8 +254,7 @@ def read_photo(source, # A path, the bytes of a file, a PIL image, or an array `
     if isinstance(source, Image.Image):
         name = str(getattr(source, 'filename', '') or 'image')
         with _decoding(name):
-            _load(source)
-            return _photo(*_plain(source), name, source.format, read_metadata(source))
+            return _photo(*_plain(load_pixels(source)), name, source.format, read_metadata(source))
     if isinstance(source, (str, os.PathLike)): name, opened = str(source), lambda: open_file(Path(source))
     elif isinstance(source, bytes): name, opened = 'photo', lambda: io.BytesIO(source)
     else: raise PhotoError(f'{type(source).__name__}: is none; give a path, bytes, a PIL image or an array')
