@@ -15,7 +15,8 @@ import imagecodecs, numpy as np, tifffile, torch
 from PIL import Image, ImageCms
 from fastcore.basics import patch
 from torch import Tensor
-from .files import check_array, load_pixels, open_file, PILLOW_LOCK, plain_mode, to_uint
+from .files import (check_array, load_pixels, open_file, PILLOW_LOCK, plain_mode, srgb_transform,
+                                  to_uint)
 from .core import PhotoError, rgb2l
 from .metadata import exif_metadata, Metadata, read_metadata
 
@@ -36,11 +37,10 @@ def _profile_luminance(x, icc): # uint8|16 (n,W,C) -> (n,W)
 
 def _usable_profile(icc, mode, notes):
     "The profile, if it changes anything and works."
-    if not icc: return None
+    mode = 'RGB' if mode[0] == 'L' and icc[16:20] == b'RGB ' else mode.removesuffix('A') # as open_photo
     try:
-        name = ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(icc)))
-        if name.startswith('sRGB') and mode != 'CMYK': return None
-        _profile_luminance(np.zeros((1, 1, len(mode.removesuffix('A'))), np.uint8), icc)
+        if not icc or srgb_transform(icc, mode) is None: return None
+        _profile_luminance(np.zeros((1, 1, len(mode)), np.uint8), icc)
         return icc
     except Exception: notes.append('its colour profile is damaged, or made for other photos, and was ignored')
 
