@@ -257,7 +257,7 @@ def read_photo(source, # A path, the bytes of a file, a PIL image, or an array `
             return _photo(*_plain(load_pixels(source)), name, source.format, read_metadata(source))
     if isinstance(source, (str, os.PathLike)): name, opened = str(source), lambda: open_file(Path(source))
     elif isinstance(source, bytes): name, opened = 'photo', lambda: io.BytesIO(source)
-    else: raise PhotoError(f'{type(source).__name__}: is none; give a path, bytes, a PIL image or an array')
+    else: raise PhotoError(f'{type(source).__name__}: is no photo; give a path, bytes, an image or an array')
     with opened() as f, _decoding(name):
         tiff = f.read(4) in (b'II*\0', b'MM\0*', b'II+\0', b'MM\0+')
         f.seek(0)
