@@ -7,7 +7,7 @@ __all__ = ['SOURCE_TYPE', 'Metadata', 'exif_metadata', 'read_metadata', 'label_x
            'tiff_tags']
 
 # %% ../nbs/06a_metadata.ipynb #cd494181
-import io, re, warnings
+import re, warnings
 from dataclasses import dataclass, field, replace
 from functools import cache
 from struct import pack

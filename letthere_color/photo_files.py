@@ -37,10 +37,9 @@ def _profile_luminance(x, icc): # uint8|16 (n,W,C) -> (n,W)
 
 def _usable_profile(icc, mode, notes):
     "The profile, if it changes anything and works."
-    mode = 'RGB' if mode[0] == 'L' and icc[16:20] == b'RGB ' else mode.removesuffix('A') # as open_photo
     try:
         if not icc or srgb_transform(icc, mode) is None: return None
-        _profile_luminance(np.zeros((1, 1, len(mode)), np.uint8), icc)
+        _profile_luminance(np.zeros((1, 1, len(mode.removesuffix('A'))), np.uint8), icc)
         return icc
     except Exception: notes.append('its colour profile is damaged, or made for other photos, and was ignored')
 
