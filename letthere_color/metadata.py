@@ -7,13 +7,15 @@ __all__ = ['SOURCE_TYPE', 'Metadata', 'exif_metadata', 'read_metadata', 'label_x
            'tiff_tags']
 
 # %% ../nbs/06a_metadata.ipynb #cd494181
-import io, re, warnings
+import re, warnings
 from dataclasses import dataclass, field, replace
 from functools import cache
+from struct import pack
 from xml.dom import minidom
-from PIL import ExifTags, Image, ImageCms, TiffTags
+from PIL import ExifTags, Image, ImageCms
 from PIL.PngImagePlugin import PngInfo
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
+from PIL.TiffTags import TagInfo, TAGS_V2_GROUPS, UNDEFINED
 from .files import PILLOW_LOCK
 
 # %% ../nbs/06a_metadata.ipynb #4f7c4892
@@ -33,12 +35,11 @@ class Metadata:
 
 # %% ../nbs/06a_metadata.ipynb #54993265
 _EXIF, _GPS, _INTEROP, _IPTC = ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo, ExifTags.IFD.Interop, 0x0404
-_DESCRIPTION = ExifTags.Base.ImageDescription
-_STORAGE = {*range(254, 269), *range(273, 282), 284, *range(288, 294), 301, *range(317, 326), *range(330, 348), *range(512, 533),
-            700, 33723, 34377, 34675, 37724}  # tags of the old file: layout, orientation, thumbnail; XMP, IPTC, profile, layers
+_STORAGE = {*range(254, 269), *range(273, 282), 284, *range(288, 294), 301, *range(317, 326),
+            *range(330, 348), 700, *range(512, 533), 33723, 34377, 34675, 37724} # pixels, XMP, IPTC, profile
 
-for tag in (34856, 37121, 37500, 37510, 41484, 41728, 41729, 41995):  # bytes of their own meaning; Pillow would write numbers
-    TiffTags.TAGS_V2_GROUPS[_EXIF].setdefault(tag, TiffTags.TagInfo(tag, ExifTags.TAGS[tag], TiffTags.UNDEFINED, 1))
+for tag in (34856, 37121, 37500, 37510, 41484, 41728, 41729, 41995): # bytes; Pillow would write numbers
+    TAGS_V2_GROUPS[_EXIF].setdefault(tag, TagInfo(tag, ExifTags.TAGS[tag], UNDEFINED, 1))
 
 class _Text(str):
     "Text as Pillow reads it, a character for each byte; written again as these bytes."
@@ -89,7 +90,7 @@ def _read_resources(data):
     return found
 
 def _write_resources(found):
-    return b''.join(b'8BIM' + n.to_bytes(2) + b'\0\0' + len(d).to_bytes(4) + d + b'\0'*(len(d)%2) for n, d in found.items())
+    return b''.join(pack('>4sHHI', b'8BIM', n, 0, len(d)) + d + bytes(len(d)%2) for n, d in found.items())
 
 # %% ../nbs/06a_metadata.ipynb #6fcb3739
 _RAW = 'Raw profile type '
@@ -108,7 +109,7 @@ def _dpi(xy, scale=1):
 
 def _png_resources(text):
     for name in ('iptc', '8bim'):
-        _, _, digits = text.get(_RAW + name, '').strip().partition('\n')  # a name, the size, and hexadecimal digits
+        _, _, digits = text.get(_RAW + name, '').strip().partition('\n') # a name, a size, hexadecimal digits
         try: data = bytes.fromhex(''.join(digits.split()[1:]))
         except ValueError: continue
         if data[:4] == b'8BIM': return _read_resources(data)
@@ -121,7 +122,7 @@ def exif_metadata(get_exif, # Function that gives `Image.Exif`
                  ) -> Metadata:
     "The notes in EXIF, or in a directory of a TIFF file, which also has XMP, IPTC and the profile."
     m, exif = Metadata(), Image.Exif()
-    with PILLOW_LOCK, warnings.catch_warnings(record=True) as heard:  # Pillow warns about damage, for all threads
+    with PILLOW_LOCK, warnings.catch_warnings(record=True) as heard: # the filters are global
         warnings.simplefilter('always')
         try: exif = get_exif()
         except Exception: heard.append('unreadable')
@@ -136,10 +137,10 @@ def exif_metadata(get_exif, # Function that gives `Image.Exif`
 def read_metadata(im:Image.Image # Opened by Pillow and loaded
                  ) -> Metadata:
     "All notes about a photo. What is damaged is left out, with a line in `notes`."
-    info, segments, m = im.info, getattr(im, 'applist', []), exif_metadata(im.getexif)
+    info, apps, m = im.info, getattr(im, 'applist', []), exif_metadata(im.getexif)
     m.xmp, m.icc = m.xmp or _bytes(info.get('xmp')), _bytes(info.get('icc_profile'))
-    m.xmp_more = [d for n, d in segments if n == 'APP1' and d.startswith(b'http://ns.adobe.com/xmp/extension/\0')]
-    irb = b''.join(d[14:] for n, d in segments if n == 'APP13' and d.startswith(b'Photoshop 3.0\0'))
+    m.xmp_more = [d for n, d in apps if n == 'APP1' and d.startswith(b'http://ns.adobe.com/xmp/extension/\0')]
+    irb = b''.join(d[14:] for n, d in apps if n == 'APP13' and d.startswith(b'Photoshop 3.0\0'))
     text = {k: str(v) for k, v in getattr(im, 'text', {}).items()}
     m.resources = m.resources or _read_resources(irb) or _png_resources(text)
     m.text = {k: v for k, v in text.items() if k != 'XML:com.adobe.xmp' and not k.startswith(_RAW)}
@@ -151,12 +152,12 @@ def read_metadata(im:Image.Image # Opened by Pillow and loaded
 SOURCE_TYPE = 'http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia'
 _RDF, _EXT = 'http://www.w3.org/1999/02/22-rdf-syntax-ns#', 'http://iptc.org/std/Iptc4xmpExt/2008-02-29/'
 _TIFF, _XMP = 'http://ns.adobe.com/tiff/1.0/', 'http://ns.adobe.com/xap/1.0/'
-_NEW = (f'<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="{_RDF}"/></x:xmpmeta>'
-        '<?xpacket end="w"?>').encode()
+_NEW = ('<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/">'
+        f'<rdf:RDF xmlns:rdf="{_RDF}"/></x:xmpmeta><?xpacket end="w"?>').encode()
 
 def _parse(packet):
     "The XML document of an XMP packet. Raises ValueError."
-    if re.search(rb'<!\s*(DOCTYPE|ENTITY)', packet.replace(b'\0', b'')): raise ValueError('it defines entities')
+    if re.search(rb'<!\s*(DOCTYPE|ENTITY)', packet.replace(b'\0', b'')): raise ValueError('it has entities')
     try: doc = minidom.parseString(packet.strip(b'\0 \r\n\t'))
     except Exception as e: raise ValueError(str(e)) from None
     if not doc.getElementsByTagNameNS(_RDF, 'RDF'): raise ValueError('it has no RDF')
@@ -169,22 +170,23 @@ def _drop(doc, ns, name):
     for node in doc.getElementsByTagNameNS(_RDF, 'Description'):
         if not node.hasAttributeNS(ns, name): continue
         node.removeAttributeNS(ns, name)
-        if not node.hasChildNodes() and all(k.startswith('xmlns:') or k == 'rdf:about' for k in node.attributes.keys()):
-            node.parentNode.removeChild(node)  # nothing is left in it
+        if not node.hasChildNodes() and all(re.match('xmlns:|rdf:about$', k) for k in node.attributes.keys()):
+            node.parentNode.removeChild(node) # nothing is left in it
 
 def label_xmp(packet:bytes, # An XMP packet, or empty
               label:tuple[str,str]|None # Name and version of the model; None: no label
              ) -> bytes: # The packet for the coloured photo
-    "Say where the colours come from; drop the old thumbnail and orientation. Raises ValueError if the packet is damaged."
+    "Say where the colours come from; drop the old thumbnail and orientation. Raises ValueError if damaged."
     if not (packet or label): return b''
     doc = _parse(packet or _NEW)
     for ns, name in ((_XMP, 'Thumbnails'), (_TIFF, 'Orientation')): _drop(doc, ns, name)
     if label:
-        values = dict(zip(('DigitalSourceType', 'AISystemUsed', 'AISystemVersionUsed'), (SOURCE_TYPE, *label)))
+        values = dict(DigitalSourceType=SOURCE_TYPE, AISystemUsed=label[0], AISystemVersionUsed=label[1])
         node = doc.createElementNS(_RDF, 'rdf:Description')
         for name, uri in (('rdf', _RDF), ('Iptc4xmpExt', _EXT)): node.setAttribute(f'xmlns:{name}', uri)
         node.setAttributeNS(_RDF, 'rdf:about', '')
-        for name, value in values.items(): _drop(doc, _EXT, name); node.setAttributeNS(_EXT, f'Iptc4xmpExt:{name}', value)
+        for name, value in values.items():
+            _drop(doc, _EXT, name); node.setAttributeNS(_EXT, f'Iptc4xmpExt:{name}', value)
         doc.getElementsByTagNameNS(_RDF, 'RDF')[0].appendChild(node)
     return ''.join(node.toxml() for node in doc.childNodes).encode()
 
@@ -195,15 +197,16 @@ def for_result(m:Metadata, # Of the original
                label:tuple[str,str]|None=None # Name and version of the model; None: no label
               ) -> Metadata:
     "The notes for a coloured photo: corrected where they spoke of the old pixels, and labelled."
-    if b'AISystemUsed' in m.xmp and b'letthere_color' in m.xmp: m.notes.append('was coloured by letthere_color before: it is coloured anew, from its lightness')
+    if b'AISystemUsed' in m.xmp and b'letthere_color' in m.xmp:
+        m.notes.append('was coloured by letthere_color before: it is coloured anew, from its lightness')
     r = Metadata(notes=m.notes, dpi=m.dpi) if strip else replace(m, exif=dict(m.exif), orientation=1, icc=b'')
     if _EXIF in r.exif:
         about_pixels = {0xA001: 1, 0xA002: size[0], 0xA003: size[1]}  # sRGB, width, height
         r.exif[_EXIF] = {**r.exif[_EXIF], **{k: v for k, v in about_pixels.items() if k in r.exif[_EXIF]}}
-    if str(r.exif.get(_DESCRIPTION, '')).startswith('{"shape":'): del r.exif[_DESCRIPTION]  # tifffile's note about the grey array
+    if str(r.exif.get(270)).startswith('{"shape":'): del r.exif[270] # tifffile's note about the grey array
     try: r.xmp = label_xmp(r.xmp, label)
     except ValueError as e:
-        r.xmp = re.sub(rb'(tiff:Orientation(?:="|>))[2-8]', rb'\g<1>1', r.xmp)  # some programs find it even there
+        r.xmp = re.sub(rb'(tiff:Orientation(?:="|>))[2-8]', rb'\g<1>1', r.xmp) # some find it even there
         r.notes.append(f'the XMP packet is damaged ({" ".join(str(e).split())}): kept as it is'
                        + (', the origin of the colours could not be added' if label else ''))
     return r
@@ -213,32 +216,31 @@ def for_result(m:Metadata, # Of the original
 def srgb_profile() -> bytes:
     "An ICC profile that says: sRGB. The same bytes on every day."
     data = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile('sRGB')).tobytes())
-    data[24:36] = b''.join(n.to_bytes(2) for n in (2020, 1, 1, 0, 0, 0))  # its date
+    data[24:36] = b''.join(n.to_bytes(2) for n in (2020, 1, 1, 0, 0, 0)) # its date
     return bytes(data)
+
+# %% ../nbs/06a_metadata.ipynb #2aa6c030
+_SEGMENT = 65533 # bytes of data in a segment of a JPEG file
 
 def _exif_bytes(m):
     exif = Image.Exif()
     exif.update(m.exif)
     return exif.tobytes() if m.exif else b''
 
-# %% ../nbs/06a_metadata.ipynb #2aa6c030
-_SEGMENT = 65533  # bytes of data in a segment of a JPEG file
-
 def _jpeg_options(m):
-    exif, irb = _exif_bytes(m), _write_resources(m.resources)
+    exif, xmp, irb, step = _exif_bytes(m), m.xmp, _write_resources(m.resources), _SEGMENT - 14
     if len(exif) > _SEGMENT: exif = b''; m.notes.append('EXIF is too long for JPEG and was left out')
-    xmp = m.xmp if len(m.xmp) < _SEGMENT - 30 else b''
-    if m.xmp and not xmp: m.notes.append('XMP is too long for JPEG and was left out')
-    step = _SEGMENT - 14
-    extra = [(b'\xed', b'Photoshop 3.0\0' + irb[i:i+step]) for i in range(0, len(irb), step)] + [(b'\xe1', d) for d in m.xmp_more]
-    return dict(exif=exif, extra=b''.join(b'\xff' + n + (len(d)+2).to_bytes(2) + d for n, d in extra), comment=m.comment,
-                **({'xmp': xmp} if xmp else {}))
+    if len(xmp) >= _SEGMENT - 30: xmp = b''; m.notes.append('XMP is too long for JPEG and was left out')
+    more = [(b'\xed', b'Photoshop 3.0\0' + irb[i:i+step]) for i in range(0, len(irb), step)]
+    more += [(b'\xe1', d) for d in m.xmp_more]
+    return dict(exif=exif, xmp=xmp, comment=m.comment,
+                extra=b''.join(b'\xff' + n + (len(d)+2).to_bytes(2) + d for n, d in more))
 
 def _png_options(m):
-    texts = PngInfo()
+    texts, irb = PngInfo(), _write_resources(m.resources)
     for k, v in m.text.items(): texts.add_itxt(k, v) if not v.isascii() else texts.add_text(k, v)
     if m.xmp: texts.add_itxt('XML:com.adobe.xmp', m.xmp.decode('utf-8', 'replace'))
-    if irb := _write_resources(m.resources): texts.add_text(_RAW + 'iptc', f'\niptc\n{len(irb):>8}\n{irb.hex()}\n', zip=True)
+    if irb: texts.add_text(_RAW + 'iptc', f'\niptc\n{len(irb):>8}\n{irb.hex()}\n', zip=True)
     return dict(exif=_exif_bytes(m) or None, pnginfo=texts)
 
 # %% ../nbs/06a_metadata.ipynb #a437add9
@@ -250,10 +252,10 @@ def save_options(m:Metadata, # From for_result
     elif fmt == 'PNG': found = _png_options(m)
     elif fmt in ('WEBP', 'AVIF'): found = dict(exif=_exif_bytes(m), xmp=m.xmp)
     else: found = {}
-    lost = dict(EXIF=m.exif and 'exif' not in found, XMP=m.xmp and not {'xmp', 'pnginfo'} & found.keys() and fmt != 'JPEG',
-                IPTC=_IPTC in m.resources and fmt not in ('JPEG', 'PNG'))
-    if lost['XMP'] and SOURCE_TYPE.encode() in m.xmp: lost = {('XMP (it tells where the colours come from)' if k == 'XMP' else k): v for k, v in lost.items()}
-    if any(lost.values()): m.notes.append(f'{fmt} has no place for {", ".join(k for k, v in lost.items() if v)}')
+    xmp = 'XMP (it tells where the colours come from)' if SOURCE_TYPE.encode() in m.xmp else 'XMP'
+    no_iptc = _IPTC in m.resources and fmt not in ('JPEG', 'PNG')
+    lost = {'EXIF': m.exif and not found, xmp: m.xmp and not found, 'IPTC': no_iptc}
+    if any(lost.values()): m.notes.append(f'{fmt} has no place for ' + ', '.join(k for k in lost if lost[k]))
     return dict(icc_profile=srgb_profile(), **found, **({'dpi': m.dpi} if m.dpi else {}))
 
 # %% ../nbs/06a_metadata.ipynb #b9307d7e

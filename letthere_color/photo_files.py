@@ -6,68 +6,64 @@
 __all__ = ['STRIP', 'MAX_PIXELS', 'Photo', 'read_photo']
 
 # %% ../nbs/06b_photo_files.ipynb #7456f116
-import io, logging, os, warnings
-from contextlib import contextmanager
+import io, logging, os, struct, warnings
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
 import imagecodecs, numpy as np, tifffile, torch
-from PIL import Image, ImageCms, ImageFile
+from PIL import Image, ImageCms
 from fastcore.basics import patch
 from torch import Tensor
-from .files import check_array, open_file, PILLOW_LOCK, to_uint
-from .core import lab2rgb_fitted, PhotoError, rgb2l
+from .files import (check_array, load_pixels, open_file, PILLOW_LOCK, plain_mode, srgb_transform,
+                                  to_uint)
+from .core import PhotoError, rgb2l
 from .metadata import exif_metadata, Metadata, read_metadata
 
 # %% ../nbs/06b_photo_files.ipynb #77ec7d14
-_LAB = ImageCms.ImageCmsProfile(ImageCms.createProfile('LAB', 5000)).tobytes()
+_XYZ = ImageCms.ImageCmsProfile(ImageCms.createProfile('XYZ')).tobytes()
 _SPACE = {b'GRAY': ('gray', 1), b'RGB ': ('rgb', 3), b'CMYK': ('cmyk', 4)}
-_BLACK_POINT = 0x2000 # compensation, as photo programs do
+_WAY = dict(intent=int(ImageCms.Intent.RELATIVE_COLORIMETRIC), flags=0x2000) # with black point compensation
+_Y = np.float32([-0.0283697, 1.0099955, 0.0210414]) # XYZ for the white D50 -> Y for D65
 
-def _profile_lightness(x, icc, exact=False): # uint8|16 (n,W,C) -> (n,W)
-    "Lightness by the profile, up to 0.2 or exactly and ten times slower. Raises an error if the profile is damaged or made for other data."
+def _profile_luminance(x, icc): # uint8|16 (n,W,C) -> (n,W)
+    "Luminance in [0,1] by the profile, exactly but slowly. Raises an error if it can't be used."
     space, channels = _SPACE[icc[16:20]]
     if (x.shape[-1], channels) == (1,3): x = x.repeat(3, -1)
     if x.shape[-1] != channels: raise ValueError('a profile for other data')
-    x = x[..., 0] if channels == 1 else x
-    lab = imagecodecs.cms_transform(np.ascontiguousarray(x), icc, _LAB, colorspace=space, outcolorspace='lab', flags=_BLACK_POINT,
-                                    outdtype='float32' if exact else 'uint16', intent=int(ImageCms.Intent.RELATIVE_COLORIMETRIC))
-    return lab[..., 0] if exact else lab[..., 0].astype(np.float32)*(100/65535)
+    x = np.ascontiguousarray(x[..., 0] if channels == 1 else x)
+    way = dict(_WAY, colorspace=space, outcolorspace='xyz', outdtype='float32')
+    return imagecodecs.cms_transform(x, icc, _XYZ, **way) @ _Y
 
-# %% ../nbs/06b_photo_files.ipynb #a5697e3d
 def _usable_profile(icc, mode, notes):
     "The profile, if it changes anything and works."
-    if not icc: return None
     try:
-        name = ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(icc)))
-        if name.startswith('sRGB') and mode != 'CMYK': return None
-        _profile_lightness(np.zeros((1, 1, len(mode.removesuffix('A'))), np.uint8), icc)
+        if not icc or srgb_transform(icc, mode) is None: return None
+        _profile_luminance(np.zeros((1, 1, len(mode.removesuffix('A'))), np.uint8), icc)
         return icc
     except Exception: notes.append('its colour profile is damaged, or made for other photos, and was ignored')
 
 # %% ../nbs/06b_photo_files.ipynb #ecfd5613
-def _luminance(L): return np.where(L > 8, ((L + 16)/116)**3, L/903.3)
-def _of_luminance(Y): return np.where(Y > 0.008856, 116*np.cbrt(Y) - 16, 903.3*Y).astype(np.float32)
+def _l_of(Y): return np.where(Y > 0.008856, 116*np.cbrt(Y) - 16, 903.3*np.maximum(Y, 0)).astype(np.float32)
 
 @lru_cache(4)
 def _channel_tables(icc, dtype):
-    "Luminance of all values of each channel `(3,256|65536)`, if the channels of this profile add up; else None."
+    "Luminance of all values of each channel `(3,256|65536)`, if its channels add up; else None."
     values = np.arange(np.iinfo(dtype).max + 1)
     alone = np.zeros((3, len(values), 3), dtype)
     for i in range(3): alone[i,:,i] = values
-    tables = _luminance(_profile_lightness(alone, icc, True)).astype(np.float32)
+    tables = _profile_luminance(alone, icc)
     some = np.random.default_rng(0).choice(values, (1, 500, 3)).astype(dtype)
     total = sum(t[some[..., i]] for i, t in enumerate(tables))
-    return tables if np.abs(_of_luminance(total) - _profile_lightness(some, icc, True)).max() < 0.01 else None
+    return tables if np.abs(_l_of(total) - _l_of(_profile_luminance(some, icc))).max() < 0.01 else None
 
-# %% ../nbs/06b_photo_files.ipynb #708162a3
 def _lightness(x, icc): # uint8|16 (n,W,1|3|4) -> float32 (n,W)
     "Lightness in [0,100], by the profile or as sRGB."
     if icc and x.shape[-1] == 3 and (tables := _channel_tables(icc, x.dtype)) is not None:
-        return _of_luminance(sum(t[x[..., i]] for i, t in enumerate(tables)))
-    if icc: return _profile_lightness(x, icc, exact=x.shape[-1] == 1)
+        return _l_of(sum(t[x[..., i]] for i, t in enumerate(tables)))
+    if icc: return _l_of(_profile_luminance(x, icc))
     if x.dtype == np.uint16 or x.shape[-1] == 4: x = x.astype(np.float32)/np.iinfo(x.dtype).max
-    if x.shape[-1] == 4: x = (1 - x[..., :3])*(1 - x[..., 3:])  # CMYK
+    if x.shape[-1] == 4: x = (1 - x[..., :3])*(1 - x[..., 3:]) # CMYK
     return rgb2l(torch.from_numpy(x).permute(2,0,1).expand(3, -1, -1))[0].numpy()
 
 # %% ../nbs/06b_photo_files.ipynb #2d7b576a
@@ -75,7 +71,7 @@ STRIP = 1<<19 # pixels
 
 @dataclass
 class Photo:
-    "A decoded photo, upright, at the depth of its file. Its lightness and its colours are computed strip by strip."
+    "A decoded photo, upright, at the depth of its file; lightness and colours are computed strip by strip."
     pixels:Image.Image|np.ndarray # An image of mode `mode`, or uint8|16 `(H,W,C)`
     mode:str # L, LA, RGB, RGBA or CMYK
     name:str='' # For messages: the path, if there is one
@@ -87,12 +83,14 @@ class Photo:
     @property
     def bits(self): return 16 if getattr(self.pixels, 'dtype', None) == np.uint16 else 8
     @property
-    def size(self): return self.pixels.shape[1::-1] if isinstance(self.pixels, np.ndarray) else self.pixels.size # (width, height)
+    def size(self): # (width, height)
+        return self.pixels.shape[1::-1] if isinstance(self.pixels, np.ndarray) else self.pixels.size
     @property
     def notes(self): return self.metadata.notes # What could not be kept, and why
 
     @cached_property
-    def _table(self): return _lightness(np.arange(1<<self.bits, dtype=f'uint{self.bits}')[None,:,None], self.icc)[0]
+    def _table(self): # of all values of a grey photo
+        return _lightness(np.arange(1<<self.bits, dtype=f'uint{self.bits}')[None,:,None], self.icc)[0]
 
 # %% ../nbs/06b_photo_files.ipynb #4e36691b
 @patch
@@ -116,45 +114,18 @@ def lightness(self:Photo, y0:int, y1:int # First row, and the one after the last
     L = self._table.take(x[..., 0]) if x.shape[-1] == 1 else _lightness(x, self.icc)
     return torch.from_numpy(L)[None,None]
 
-# %% ../nbs/06b_photo_files.ipynb #bc5bfbb1
-@patch
-def planes(self:Photo, 
-           chroma, # Function `(y0, y1, L)` -> a, b of these rows `(1,2,n,W)`, CIE units
-           bits:int=8 # 8 or 16
-          ): # Yields lists of 3 arrays `(n,W)`, or 4 with the photo's alpha; uint8 or uint16
-    "The photo in colour, strip by strip: its own lightness, and less chroma where sRGB can't hold it."
-    for y0, y1 in self.strips():
-        L = self.lightness(y0, y1)
-        lab = torch.cat([L, chroma(y0, y1, L)], 1)[0]
-        rgb = lab2rgb_fitted(lab, torch.uint8).numpy() if bits == 8 else lab2rgb_fitted(lab).mul_(65535).add_(.5).numpy().astype(np.uint16)
-        yield [*rgb, to_uint(self.rows(y0, y1)[..., -1], bits)] if self.mode.endswith('A') else [*rgb]
-
-@patch
-def coloured(self:Photo, chroma, bits:int=8):
-    "As `planes`, but yields arrays `(n,W,3|4)`."
-    for planes in self.planes(chroma, bits): yield np.stack(planes, -1)
-
-@patch
-def image(self:Photo, chroma # As for `planes`
-         ) -> Image.Image: # RGB or RGBA, 8 bit
-    "The photo in colour, as one image."
-    im, y = Image.new('RGBA' if self.mode.endswith('A') else 'RGB', self.size), 0
-    for planes in self.planes(chroma):
-        im.paste(Image.merge(im.mode, [Image.fromarray(np.ascontiguousarray(o)) for o in planes]), (0, y))
-        y += len(planes[0])
-    return im
-
 # %% ../nbs/06b_photo_files.ipynb #f2550823
 MAX_PIXELS = 250_000_000
-_FORMATS = 'JPEG MPO PNG TIFF WEBP BMP DIB GIF PPM JPEG2000 AVIF HEIF'.split() # no vector formats, nothing that runs programs
+_FORMATS = 'JPEG MPO PNG TIFF WEBP BMP DIB GIF PPM JPEG2000 AVIF HEIF'.split() # nothing that runs programs
 logging.getLogger('tifffile').addHandler(logging.NullHandler()) # what matters becomes a PhotoError
 
 def _check_size(size, name, limit):
     w, h = size
     if not (w > 0 and h > 0): raise PhotoError(f'{name}: has no pixels ({w} x {h}); copy it again')
     if w*h > limit:
-        raise PhotoError(f'{name}: has {w} x {h} pixels, {w*h/1e6:.3g} million, and the limit is {limit/1e6:g} million; '
-                         'if you trust the file, raise it with max_pixels (--max-pixels)')
+        raise PhotoError(f'{name}: has {w} x {h} pixels, {w*h/1e6:.3g} million, and the limit is '
+                         f'{limit/1e6:g} million; if you trust the file, '
+                         'raise it with max_pixels (--max-pixels)')
 
 @contextmanager
 def _decoding(name):
@@ -164,60 +135,50 @@ def _decoding(name):
     except MemoryError: raise PhotoError(f'{name}: does not fit into the memory; make it smaller') from None
     except Exception as e:
         why = ' '.join(str(e).split())[:150] or type(e).__name__
-        raise PhotoError(f'{name}: is damaged or cut off ({why}); copy it again, or let an image editor save what is left of it') from None
+        raise PhotoError(f'{name}: is damaged or cut off ({why}); copy it again, '
+                         'or let an image editor save what is left of it') from None
 
 # %% ../nbs/06b_photo_files.ipynb #68f12308
-@contextmanager
-def _own_limits():
-    "Pillow's limit and its tolerance are global: ours hold in here, one thread at a time."
+def _open(f, page=0):
+    "As `Image.open` without its limit on the size, which is global; None if it is no photo."
+    Image.init(); f.seek(0)
+    start = f.read(16)
     with PILLOW_LOCK, warnings.catch_warnings():
         warnings.simplefilter('ignore') # what Pillow warns of, it says again when the pixels are decoded
-        was = Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES
-        Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES = None, False
-        try: yield
-        finally: Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES = was
-
-def _load(im):
-    "Decode all pixels; threads decode side by side unless somebody made Pillow tolerant."
-    if ImageFile.LOAD_TRUNCATED_IMAGES:
-        with _own_limits(): im.load()
-    else: im.load()
+        for plugin, accept in (Image.OPEN[o] for o in _FORMATS if o in Image.OPEN):
+            with suppress(SyntaxError, IndexError, TypeError, struct.error): # not of this format after all
+                if accept and accept(start) is not True: continue
+                f.seek(0)
+                im = plugin(f, '')
+                if page: im.seek(page)
+                return im
 
 # %% ../nbs/06b_photo_files.ipynb #c383bcdd
 def _plain(im):
-    "Pixels and mode as `Photo` has them."
-    if im.mode in ('I', 'F') or im.mode.startswith('I;'): return to_uint(np.asarray(im), 16)[..., None], 'L'
-    if im.mode == 'La': im = im.convert('LA')
-    elif im.mode in ('PA', 'RGBa') or 'transparency' in im.info: im = im.convert('RGBA')
-    elif im.mode == '1': im = im.convert('L')
-    elif im.mode not in ('L', 'LA', 'RGB', 'RGBA', 'CMYK'): im = im.convert('RGB')
+    "Pixels and mode as `Photo` has them: deep grey stays deep."
+    if im.mode == 'F' or im.mode.startswith('I'): return to_uint(np.asarray(im), 16)[..., None], 'L'
+    im = plain_mode(im)
     return im, im.mode
 
-_TURNS = [None, Image.Transpose.FLIP_LEFT_RIGHT, Image.Transpose.ROTATE_180, Image.Transpose.FLIP_TOP_BOTTOM, Image.Transpose.TRANSPOSE,
-          Image.Transpose.ROTATE_270, Image.Transpose.TRANSVERSE, Image.Transpose.ROTATE_90]
-_ARRAY_TURNS = [None, lambda x: x[:,::-1], lambda x: x[::-1,::-1], lambda x: x[::-1], lambda x: x.swapaxes(0,1),
-                lambda x: np.rot90(x, -1), lambda x: x[::-1,::-1].swapaxes(0,1), np.rot90]
-
-def _upright(pixels, orientation):
+def _upright(pixels, turn):
     "Turned as EXIF says, 1..8; anything else turns nothing."
-    if orientation not in range(2, 9): return pixels
-    return _ARRAY_TURNS[orientation-1](pixels) if isinstance(pixels, np.ndarray) else pixels.transpose(_TURNS[orientation-1])
+    if turn not in range(2, 9): return pixels
+    if isinstance(pixels, Image.Image): return pixels.transpose((0, 3, 1, 5, 4, 6, 2)[turn-2])
+    x = pixels.swapaxes(0, 1) if turn > 4 else pixels
+    return x[::-1 if turn in (3, 4, 7, 8) else 1, ::-1 if turn in (2, 3, 6, 7) else 1]
 
 # %% ../nbs/06b_photo_files.ipynb #e1e4b8e6
-def _photo(pixels, mode, name, fmt, metadata):
-    return Photo(_upright(pixels, metadata.orientation), mode, name, fmt or '', _usable_profile(metadata.icc, mode, metadata.notes), metadata)
+def _photo(pixels, mode, name, fmt, m):
+    icc = _usable_profile(m.icc, mode, m.notes)
+    return Photo(_upright(pixels, m.orientation), mode, name, fmt or '', icc, m)
 
 def _read_image(f, name, limit, page=0):
     "A photo by Pillow; PNG with colour in 16 bits by imagecodecs."
-    with _own_limits():
-        try: im = Image.open(f, formats=[o for o in _FORMATS if o in Image.OPEN or Image.init() and o in Image.OPEN])
-        except Image.UnidentifiedImageError:
-            raise PhotoError(f'{name}: is not a photo in a format that is read here (JPEG, PNG, TIFF, WebP, BMP and some more); '
-                             'save it as PNG or TIFF') from None
-        if page: im.seek(page)
+    if (im := _open(f, page)) is None:
+        raise PhotoError(f'{name}: is not a photo in a format that is read here (JPEG, PNG, TIFF, WebP, BMP '
+                         'and some more); save it as PNG or TIFF')
     _check_size(im.size, name, limit)
-    _load(im)
-    metadata = read_metadata(im)
+    metadata = read_metadata(load_pixels(im))
     if im.format in ('GIF', 'PNG', 'WEBP', 'AVIF') and getattr(im, 'is_animated', False):
         metadata.notes.append('is animated: only its first picture is coloured')
     f.seek(24)
@@ -241,15 +202,18 @@ def _tiff_pixels(p, name, file_size):
     "Page `p` of a TIFF file as uint8 or uint16 `(H,W,C)`, and its mode."
     colours, bits = _colours(p), p.bitspersample
     if colours is None or not len(colours) <= p.samplesperpixel <= 8 or p.imagedepth != 1:
-        raise PhotoError(f'{name}: keeps its {bits} bits in a way that is not read here; save it as RGB or grey')
-    if any(not (o and n) or o+n > file_size for o, n in zip(p.dataoffsets, p.databytecounts)): raise ValueError('pixels are missing')
+        raise PhotoError(f'{name}: keeps its {bits} bits in a way that is not read here; save as RGB or grey')
+    if any(not (o and n) or o+n > file_size for o, n in zip(p.dataoffsets, p.databytecounts)):
+        raise ValueError('pixels are missing')
     x, alpha, n = p.asarray(), [i for i, kind in enumerate(p.extrasamples) if kind in (1, 2)], len(colours)
     if x.ndim == 2: x = x[..., None]
     elif p.planarconfig == 2: x = np.moveaxis(x, 0, -1)
-    if x.shape != (p.imagelength, p.imagewidth, p.samplesperpixel): raise ValueError(f'its pixels have the shape {x.shape}')
-    top = 255 if bits <= 8 else 65535
-    if x.dtype.kind == 'u' and bits not in (8, 16, 32): x = (x*np.float32(top/(2**bits - 1)) + np.float32(.5)).astype(np.uint8 if bits < 8 else np.uint16)
-    x = to_uint(x, 8 if bits <= 8 else 16)
+    if x.shape != (p.imagelength, p.imagewidth, p.samplesperpixel): raise ValueError(f'pixels of {x.shape}')
+    new = 8 if bits <= 8 else 16
+    top = 2**new - 1
+    if x.dtype.kind == 'u' and bits not in (8, 16, 32):
+        x = (x*np.float32(top/(2**bits - 1)) + np.float32(.5)).astype(f'uint{new}')
+    x = to_uint(x, new)
     if p.photometric == 0: x = top - x
     if not alpha or colours == 'CMYK': return x[..., :n], colours
     if p.extrasamples[alpha[0]] == 1: x = x.copy(); _straight(x[..., :n], x[..., n+alpha[0]:n+alpha[0]+1])
@@ -259,7 +223,7 @@ def _tiff_pixels(p, name, file_size):
 def _read_tiff(f, name, limit, page):
     "One page of a TIFF file; palettes and rare colour spaces of 8 bits by Pillow."
     with tifffile.TiffFile(f) as t:
-        pages = [(i, p) for i, p in enumerate(t.pages) if not p.subfiletype & 0b101] or list(enumerate(t.pages))[:1]
+        pages = [o for o in enumerate(t.pages) if not o[1].subfiletype & 0b101] or [*enumerate(t.pages)][:1]
         if not pages: raise ValueError('it has no pages')
         i, p = pages[page]
         _check_size((p.imagewidth, p.imagelength), name, limit)
@@ -275,7 +239,7 @@ def _read_tiff(f, name, limit, page):
     return photo
 
 # %% ../nbs/06b_photo_files.ipynb #0e3c4a30
-def read_photo(source, # A path, the bytes of a file, a PIL image, or an array `(H,W)`, `(H,W,1|3|4)`, uint8, uint16 or float in [0,1]
+def read_photo(source, # A path, the bytes of a file, a PIL image, or an array `(H,W)`, `(H,W,1|3|4)`
                max_pixels:int=MAX_PIXELS, # Larger photos are refused
                page:int=0 # Of a TIFF file
               ) -> Photo:
@@ -289,12 +253,11 @@ def read_photo(source, # A path, the bytes of a file, a PIL image, or an array `
     if isinstance(source, Image.Image):
         name = str(getattr(source, 'filename', '') or 'image')
         with _decoding(name):
-            _load(source)
-            return _photo(*_plain(source), name, source.format, read_metadata(source))
-    if isinstance(source, (str, os.PathLike)): name, open_source = str(source), lambda: open_file(Path(source))
-    elif isinstance(source, bytes): name, open_source = 'photo', lambda: io.BytesIO(source)
-    else: raise PhotoError(f'{type(source).__name__}: is no photo; give a path, bytes, a PIL image or an array')
-    with open_source() as f, _decoding(name):
+            return _photo(*_plain(load_pixels(source)), name, source.format, read_metadata(source))
+    if isinstance(source, (str, os.PathLike)): name, opened = str(source), lambda: open_file(Path(source))
+    elif isinstance(source, bytes): name, opened = 'photo', lambda: io.BytesIO(source)
+    else: raise PhotoError(f'{type(source).__name__}: is no photo; give a path, bytes, an image or an array')
+    with opened() as f, _decoding(name):
         tiff = f.read(4) in (b'II*\0', b'MM\0*', b'II+\0', b'MM\0+')
         f.seek(0)
         return _read_tiff(f, name, max_pixels, page) if tiff else _read_image(f, name, max_pixels)

@@ -1,12 +1,13 @@
 "Photos as people have them: from file to file with depth, pages, profiles and notes (nbs/06a, 06b, 07)"
-import io, json, random, shutil, signal, subprocess, warnings, zlib
+import io, itertools, json, random, shutil, signal, struct, subprocess, warnings, zlib
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import imagecodecs, numpy as np, pytest, tifffile, torch
-from PIL import ExifTags, Image, ImageCms, PngImagePlugin
+from PIL import ExifTags, Image, ImageCms, ImageFile, PngImagePlugin
 from letthere_color.colorization import Colorization, ModelConfig, predict_ab
 from letthere_color.models import DEFAULT_MODEL, load_model
-from letthere_color.core import photo2tensor, PhotoError, rgb2l, rgb2lab, sample_photos
+from letthere_color.core import open_photo, photo2tensor, PhotoError, rgb2l, rgb2lab, sample_photos
 from letthere_color.inference import Colorizer, halo
 from letthere_color.metadata import label_xmp, SOURCE_TYPE
 from letthere_color.photo_files import MAX_PIXELS, read_photo
@@ -153,6 +154,46 @@ def test_wrong_profile(tmp_path, rgb):
         photo = read_photo(tmp_path/'in.png')
         assert photo.icc is None and any('profile' in n for n in photo.notes)
 
+WIDE = dict(adobe=imagecodecs.cms_profile('adobergb'),
+            linear=imagecodecs.cms_profile('rgb', whitepoint=(.3127, .329, 1), primaries=(.64, .33, .3, .6, .15, .06), gamma=1.),
+            prophoto=imagecodecs.cms_profile('rgb', whitepoint=(.3457, .3585, 1), primaries=(.7347, .2653, .1596, .8404, .0366, .0001), gamma=1.8))
+
+@pytest.fixture(params=WIDE)
+def wide_photos(tmp_path, rgb, request):
+    "Files with a profile, vivid colours as well, and what they are in sRGB: all colours lie inside it"
+    srgb, wide = (ImageCms.ImageCmsProfile(o) for o in (ImageCms.createProfile('sRGB'), io.BytesIO(WIDE[request.param])))
+    vivid, found = Image.fromarray(np.random.default_rng(0).integers(0, 256, (65,97,3)).astype(np.uint8)), {}
+    for i, im in enumerate((rgb, vivid)):
+        there = ImageCms.profileToProfile(im, srgb, wide, renderingIntent=1)
+        there.save(tmp_path/f'{i}.png', icc_profile=WIDE[request.param])
+        numbers = rgb2l(photo2tensor(np.asarray(there)))  # alone they say something else
+        assert (rgb2l(photo2tensor(im)) - numbers).abs().mean() > 1
+        found[tmp_path/f'{i}.png'] = ImageCms.profileToProfile(there, wide, srgb, renderingIntent=1)
+    return found
+
+def test_lightness_as_in_srgb(wide_photos):
+    for p, srgb in wide_photos.items(): assert (lightness(p) - rgb2l(photo2tensor(srgb))).abs().max() < .5
+
+def test_profile_means_the_same_everywhere(wide_photos):
+    for p in wide_photos: assert (lightness(p) - rgb2l(photo2tensor(open_photo(p)))).abs().max() < 1
+
+def cmyk_profile():
+    "The smallest one: version 2, a table of 2x2x2x2 colours, all of them grey"
+    lightness = [(1-.4*c)*(1-.5*m)*(1-.1*y)*(1-k) for c, m, y, k in itertools.product((0, 1), repeat=4)]
+    ramp, white = bytes(range(256)), struct.pack('>3i', 63190, 65536, 54061)
+    table = b'mft1' + bytes(4) + bytes([4, 3, 2, 0]) + struct.pack('>9i', *(65536*(i % 4 == 0) for i in range(9))) + ramp*4
+    table += b''.join(bytes([round(255*L), 128, 128]) for L in lightness) + ramp*3
+    tags = {b'desc': b'desc' + bytes(4) + struct.pack('>I', 5) + b'test' + bytes(80), b'wtpt': b'XYZ ' + bytes(4) + white, b'A2B0': table}
+    places, at = b'', 132 + 12*len(tags)
+    for name, data in tags.items(): places += name + struct.pack('>II', at, len(data)); at += len(data)
+    head = struct.pack('>II', at, 0) + bytes([2, 64, 0, 0]) + b'prtrCMYKLab ' + struct.pack('>6H', 2020, 1, 1, 0, 0, 0) + b'acsp' + bytes(28) + white
+    return head.ljust(128, b'\0') + struct.pack('>I', len(tags)) + places + b''.join(tags.values())
+
+def test_profile_for_print(tmp_path):
+    inks = Image.fromarray(np.uint8([[[0,0,0,0], [255,0,0,0], [0,255,0,0], [0,0,0,128], [0,0,0,255]]]), 'CMYK')
+    inks.save(tmp_path/'in.tif', icc_profile=cmyk_profile())
+    assert read_photo(tmp_path/'in.tif').icc and np.abs(lightness(tmp_path/'in.tif')[0,0,0].numpy() - [100, 60, 50, 49.8, 0]).max() < .5
+
 # -- what a file says
 
 PACKET = (b'<?xpacket begin="\xef\xbb\xbf" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF '
@@ -274,6 +315,31 @@ def test_what_is_said(tmp_path, rgb, colorizer):
     again, = colorizer.colorize_file(tmp_path/'clear_out.tif', tmp_path/'again.tif')
     assert 'coloured by letthere_color before' in again
 
+def test_notes_of_later_pages(tmp_path, grey16, colorizer):
+    with tifffile.TiffWriter(tmp_path/'in.tif') as t:
+        t.write(grey16, metadata=None)
+        for _ in range(2): t.write(grey16, metadata=None, iccprofile=b'x'*200)
+        t.write(grey16, metadata=None, extratags=[(700, 1, 99, PACKET[:99], True)])
+    profile, packet = colorizer.colorize_file(tmp_path/'in.tif', tmp_path/'out.tif')
+    assert profile.startswith('page 2, 3: its colour profile is damaged') and packet.startswith('page 4: the XMP packet is damaged')
+    one, = colorizer.colorize_file(tmp_path/'in.tif', tmp_path/'out.png')
+    assert '4 pages' in one
+    tifffile.imwrite(tmp_path/'same.tif', np.stack([grey16]*2), iccprofile=b'x'*200, metadata=None)  # on the first page, too: said once, as for any photo
+    same, = colorizer.colorize_file(tmp_path/'same.tif', tmp_path/'out2.tif')
+    assert same.startswith('its colour profile is damaged')
+
+@pytest.mark.parametrize('deep', [False, True])
+@pytest.mark.parametrize('ext', ['jpg', 'png', 'tif', 'webp', 'bmp'])
+def test_no_unknown_options(tmp_path, rgb, grey16, colorizer, ext, deep):
+    "An option that does nothing is an error; `quality` is allowed for all formats, as a folder may have several"
+    source = np.asarray(grey16 if deep else rgb)
+    with pytest.raises(TypeError, match='qualty'): write_photo([(read_photo(source), None)], tmp_path/f'a.{ext}', qualty=80)
+    with pytest.raises(TypeError, match='qualty'): colorizer.colorize_file(source, tmp_path/f'a.{ext}', qualty=80)
+    assert not list(tmp_path.iterdir())
+    for quality in (10, 90): colorizer.colorize_file(source, tmp_path/f'{quality}.{ext}', quality=quality)
+    small, large = ((tmp_path/f'{quality}.{ext}').stat().st_size for quality in (10, 90))
+    assert small < large if ext in ('jpg', 'webp') else small == large
+
 # -- limits and failures
 
 def test_bomb(tmp_path, rgb):
@@ -287,6 +353,27 @@ def test_bomb(tmp_path, rgb):
     claim[29:33] = zlib.crc32(claim[12:29]).to_bytes(4)
     (tmp_path/'bomb.png').write_bytes(claim)
     with pytest.raises(PhotoError, match='60000 x 60000 pixels.*limit'): read_photo(tmp_path/'bomb.png')
+
+def test_limits_of_others(tmp_path, rgb, monkeypatch):
+    "While a photo is opened and decoded, other threads have Pillow's limits as the program set them"
+    seen, (plugin, accept), load = [], Image.OPEN['PNG'], ImageFile.ImageFile.load
+    def look():
+        with ThreadPoolExecutor(1) as ex: seen.append(ex.submit(lambda: (Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES)).result())
+    monkeypatch.setitem(Image.OPEN, 'PNG', (lambda *args: (plugin(*args), look())[0], accept))
+    monkeypatch.setattr(ImageFile.ImageFile, 'load', lambda self: (look(), load(self))[1])
+    monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', 97*65//3)
+    rgb.save(tmp_path/'in.png')
+    assert read_photo(tmp_path/'in.png').size == (97, 65)  # ours is another limit
+    assert len(seen) >= 2 and set(seen) == {(97*65//3, False)}
+    with pytest.raises(Image.DecompressionBombError): Image.open(tmp_path/'in.png')
+
+@pytest.mark.parametrize('name', ['in.jpg', 'in.png', 'in.tif'])
+def test_cut_off_is_an_error_even_if_pillow_is_tolerant(tmp_path, rgb, monkeypatch, name):
+    rgb.save(tmp_path/name)
+    (tmp_path/name).write_bytes((tmp_path/name).read_bytes()[:-500])
+    monkeypatch.setattr(ImageFile, 'LOAD_TRUNCATED_IMAGES', True)
+    with pytest.raises(PhotoError, match='is damaged or cut off'): read_photo(tmp_path/name)
+    assert ImageFile.LOAD_TRUNCATED_IMAGES is True
 
 def test_a_large_photo_is_no_bomb(tmp_path):
     Image.new('1', (20_000, 10_000)).save(tmp_path/'in.png')  # beyond Pillow's own limit

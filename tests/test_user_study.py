@@ -1,7 +1,7 @@
 "The user study (nbs/09_user_study.ipynb): blind, fair, nothing lost; its page in a real browser; its statistics against SciPy."
-import json, re, socket, subprocess, sys, time
+import io, json, re, socket, subprocess, sys, time
 
-import numpy as np, pytest
+import imagecodecs, numpy as np, pytest
 from PIL import Image, ImageCms
 from scipy import stats
 from letthere_color import user_study
@@ -49,11 +49,17 @@ def test_nothing_but_colour_differs(tmp_path):
 
 def test_wide_profile_becomes_srgb(tmp_path):
     "Without it the real photo, and only that, would look dull"
-    im, profile = photo(1), ImageCms.ImageCmsProfile(ImageCms.createProfile('LAB'))
+    im, srgb, foreign = photo(1), ImageCms.createProfile('sRGB'), ImageCms.ImageCmsProfile(ImageCms.createProfile('LAB'))
+    prophoto = imagecodecs.cms_profile('rgb', whitepoint=(.3457, .3585, 1), primaries=(.7347, .2653, .1596, .8404, .0366, .0001), gamma=1.8)
+    wide = ImageCms.profileToProfile(im, srgb, ImageCms.ImageCmsProfile(io.BytesIO(prophoto)))
+    def off(a, b): return np.abs(np.asarray(a, int) - np.asarray(b)).mean()
+    assert off(wide, im) > 15
     (tmp_path/'in').mkdir()
-    im.save(tmp_path/'in/damaged.png', icc_profile=b'no profile'); im.save(tmp_path/'in/foreign.png', icc_profile=profile.tobytes())
-    study, skipped = make_study(tmp_path/'in', tmp_path/'out', METHODS)
-    assert len(study.photos) == 2 and not skipped
+    for name, o, icc in (('wide', wide, prophoto), ('damaged', im, b'no profile'), ('foreign', im, foreign.tobytes())): o.save(tmp_path/f'in/{name}.png', icc_profile=icc)
+    study, skipped = make_study(tmp_path/'in', tmp_path/'out', METHODS, size=160)
+    shown = {v.photo: Image.open(study.folder/v.file) for v in study.versions if v.method == 'real'}
+    assert sorted(shown) == ['damaged.png', 'foreign.png', 'wide.png'] and not skipped
+    for o in shown.values(): assert off(o, im) < 2
 
 def test_same_seed_same_study(photos, tmp_path):
     a, b, other = (make_study(photos, tmp_path/n, METHODS, n=5, size=48, seed=s)[0] for n, s in (('a', 0), ('b', 0), ('c', 1)))
