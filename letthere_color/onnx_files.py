@@ -23,11 +23,11 @@ class _Graph(nn.Module):
     "What goes into the ONNX file: no case that depends on the size."
     def __init__(self, model): super().__init__(); self.model = model
     def forward(self, L, style=None, style_weight=None):
-        m, (h, w), size = self.model, L.shape[-2:], (self.model.config.global_size,)*2
+        m, (h, w), n = self.model, L.shape[-2:], self.model.config.global_size
         low, glob, more = m.low_level(pad8(L)), None, ()
         if m.config.use_global:
-            copy = F.interpolate(L, size, mode='bilinear', antialias=True)
-            own, hidden = m.global_features(m.low_level(copy))
+            small = F.interpolate(L, (n,n), mode='bilinear', antialias=True)
+            own, hidden = m.global_features(m.low_level(small))
             glob, more = torch.lerp(own, style, style_weight), (m.classifier(hidden), own)
         ab = m.colorization(m.fusion(m.mid_level(low), glob))
         return ab[..., :(h+1)//2, :(w+1)//2], *more  # (B,2,H/2,W/2), (B,n_classes), (B,256)
@@ -136,6 +136,4 @@ class OnnxColorization(nn.Module):
         return self._run(F.interpolate(L, (side, side), mode='bilinear', antialias=True))[2], None
 
     def forward(self, L, style=None):
-        check_size(L)
-        ab, scores = [*self._run(L, style), None][:2]
-        return ab, scores
+        return tuple([*self._run(check_size(L), style), None][:2])  # ab, and scores if the file gives them
