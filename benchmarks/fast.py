@@ -51,7 +51,7 @@ def layers(repeats, nf=128, side=28):
         files, x = NcnnFiles(), torch.rand(1, nf, stride*side, stride*side)
         out = files.weighted(nn.Conv2d(nf, nf, 3, stride, padding=1), files.add('Input', [], 'x'), True, forbid=0)
         nets = {n: NcnnNet(files, n == 'bfloat16') for n in ('float32', 'bfloat16')}
-        times = benchmark_table({n: lambda L, net=net: net([out], x=x) for n,net in nets.items()}, [224], repeats)[0]
+        times = benchmark_table({n: lambda L, net=net, out=out, x=x: net([out], x=x) for n,net in nets.items()}, [224], repeats)[0]
         rows.append(dict(layer=f'stride {stride}: {nf} channels to {nf} of {side} x {side}', **{n: round(times[n]*1e3, 3) for n in nets}))
     return rows
 
