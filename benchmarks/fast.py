@@ -1,4 +1,4 @@
-"""The fast path beside the plain network: each trick at 224 pixels, then the table of section 4.9 (notebook 06c).
+"""The fast path beside the plain network: each trick at 224 pixels, then the table of section 4.9 (notebooks 06c and 06g).
 
     python benchmarks/fast.py [--models tiny small] [--sizes 224 512 1024 2048] [--repeats 30] [--json nbs/results/fast.json]
 
@@ -11,8 +11,10 @@ import torch
 from torch import nn
 from letthere_color.models import load_model, shipped_models
 from letthere_color.core import photo2tensor, rgb2l, sample_photos
-from letthere_color.fast import fold_norm, halve_tail, lean_model, split_fusion
-from letthere_color.engines import benchmark_table, colour_difference, fast_model, NcnnFiles, NcnnNet
+from letthere_color.colorization import predict_ab
+from letthere_color.evaluation import ciede2000
+from letthere_color.fast import fold_norm, lean_model, small_tail, split_fusion
+from letthere_color.engines import benchmark_table, fast_model, NcnnFiles, NcnnNet
 from letthere_color.onnx_files import export_onnx, OnnxColorization
 from letthere_color.inference import look_around
 
@@ -34,11 +36,11 @@ class InBfloat16:
     def __call__(self, L, style=None): return self.model(L.bfloat16(), look_around(self.model, L))[0].float(), None
 
 def tricks(model):
-    "The variants of notebook 06c: three tricks, each added to those before, and the engines"
+    "The variants of notebooks 06c and 06g: three tricks, each added to those before, and the engines"
     folded = fold_norm(model)
     split = split_fusion(copy.deepcopy(folded))
     return {'plain': model, 'batch norm folded': folded, '... and fusion as a bias': split,
-            '... and last layers at half size': halve_tail(copy.deepcopy(split)), '... and `channels_last`: `lean_model`': lean_model(model), 
+            '... and last layers at half size': small_tail(copy.deepcopy(split)), '... and `channels_last`: `lean_model`': lean_model(model), 
             '`lean_model` as ONNX file, in onnxruntime': in_onnx(model), 'ncnn, with Winograd': fast_model(model, bf16=False),
             '... and strided layers in bfloat16: `fast_model`': fast_model(model, bf16=True), '`lean_model` in bfloat16': InBfloat16(model)}
 
@@ -49,14 +51,16 @@ def layers(repeats, nf=128, side=28):
         files, x = NcnnFiles(), torch.rand(1, nf, stride*side, stride*side)
         out = files.weighted(nn.Conv2d(nf, nf, 3, stride, padding=1), files.add('Input', [], 'x'), True, forbid=0)
         nets = {n: NcnnNet(files, n == 'bfloat16') for n in ('float32', 'bfloat16')}
-        times = benchmark_table({n: lambda L, net=net: net([out], x=x) for n,net in nets.items()}, [224], repeats)[0]
+        times = benchmark_table({n: lambda L, net=net, out=out, x=x: net([out], x=x) for n,net in nets.items()}, [224], repeats)[0]
         rows.append(dict(layer=f'stride {stride}: {nf} channels to {nf} of {side} x {side}', **{n: round(times[n]*1e3, 3) for n in nets}))
     return rows
 
 def difference(model, fast):
     "Worst and mean CIEDE2000 over the sample photos, at 224 pixels"
-    found = [colour_difference(fast, model, rgb2l(photo2tensor(p.resize((224,224))))[None]/100) for p in sample_photos().values()]
-    return dict(photos=len(found), worst=max(w for w,_ in found), mean=sum(m for _,m in found)/len(found))
+    def lab(m, L): return torch.cat([L*100, predict_ab(m, L)], 1).double()
+    photos = [rgb2l(photo2tensor(p.resize((224,224))))[None]/100 for p in sample_photos().values()]
+    found = torch.cat([ciede2000(lab(fast, L), lab(model, L)) for L in photos])
+    return dict(photos=len(found), worst=found.max().item(), mean=found.mean().item())
 
 p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 p.add_argument('--models', nargs='+', default=shipped_models())

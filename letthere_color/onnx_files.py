@@ -6,16 +6,17 @@
 __all__ = ['export_onnx', 'OnnxColorization']
 
 # %% ../nbs/06h_onnx.ipynb #1c936fc4
-import copy, json, os, secrets, sys, warnings
+import copy, json, sys, warnings
 from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 import torch, torch.nn.functional as F
 from torch import nn
 from . import __version__
+from .files import whole_file
 from .color_spaces import COLOR_SPACES
-from .colorization import check_size, Colorization, ModelConfig
-from .fast import lean_model
+from .colorization import check_size, Colorization, ModelConfig, pad8
+from .fast import fold_norm, small_tail, split_fusion
 
 # %% ../nbs/06h_onnx.ipynb #af2d3ff9
 class _Graph(nn.Module):
@@ -23,9 +24,10 @@ class _Graph(nn.Module):
     def __init__(self, model): super().__init__(); self.model = model
     def forward(self, L, style=None, style_weight=None):
         m, (h, w), n = self.model, L.shape[-2:], self.model.config.global_size
-        low, glob, more = m.low_level(F.pad(L, (0, -w%8, 0, -h%8), mode='replicate')), None, ()
+        low, glob, more = m.low_level(pad8(L)), None, ()
         if m.config.use_global:
-            own, hidden = m.global_features(m.low_level(F.interpolate(L, (n,n), mode='bilinear', antialias=True)))
+            small = F.interpolate(L, (n,n), mode='bilinear', antialias=True)
+            own, hidden = m.global_features(m.low_level(small))
             glob, more = torch.lerp(own, style, style_weight), (m.classifier(hidden), own)
         ab = m.colorization(m.fusion(m.mid_level(low), glob))
         return ab[..., :(h+1)//2, :(w+1)//2], *more  # (B,2,H/2,W/2), (B,n_classes), (B,256)
@@ -42,10 +44,11 @@ def _name_sizes(proto):
 def _halve_weights(proto):
     "Keep large weights in 16 bits; the engine makes 32 of them when it loads the file."
     import onnx
-    weights = [w for w in proto.graph.initializer if w.data_type == onnx.TensorProto.FLOAT and len(w.raw_data) > 4096]
+    float32 = onnx.TensorProto.FLOAT
+    weights = [w for w in proto.graph.initializer if w.data_type == float32 and len(w.raw_data) > 4096]
     for i, w in enumerate(weights):
         half = onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(w).astype('float16'), f'{w.name}_half')
-        proto.graph.node.insert(i, onnx.helper.make_node('Cast', [half.name], [w.name], to=onnx.TensorProto.FLOAT))
+        proto.graph.node.insert(i, onnx.helper.make_node('Cast', [half.name], [w.name], to=float32))
         w.CopyFrom(half)
 
 def _need(*packages):
@@ -54,21 +57,22 @@ def _need(*packages):
 
 # %% ../nbs/06h_onnx.ipynb #8f787252
 def _onnx_proto(model, half=False):
-    lean, glob = lean_model(copy.deepcopy(model).cpu().float()), model.config.use_global
-    lean = lean.to(memory_format=torch.contiguous_format)
-    example, free = [torch.rand(2,1,97,131)], [{0:'batch', 2:'height', 3:'width'}]
-    if glob: example += [torch.zeros(2, model.global_features.nf), torch.zeros(2,1)]; free += [{0:'batch'}]*2
-    free = tuple({k: torch.export.Dim.DYNAMIC for k in f} for f in free)
+    m, c = copy.deepcopy(model).cpu().float().to(memory_format=torch.contiguous_format), model.config
+    graph = _Graph(small_tail(split_fusion(fold_norm(m)))).eval()
+    example, free = [torch.rand(2,1,97,131)], [{0, 2, 3}]
+    if c.use_global: example += [torch.zeros(2, m.global_features.nf), torch.zeros(2,1)]; free += [{0}, {0}]
+    n, free = len(example), tuple(dict.fromkeys(f, torch.export.Dim.DYNAMIC) for f in free)
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter('ignore')
-        program = torch.onnx.export(_Graph(lean).eval(), tuple(example), dynamo=True, verbose=False, dynamic_shapes=free, opset_version=18,
-                                    input_names=['L', 'style', 'style_weight'][:len(example)], 
-                                    output_names=['ab', 'scores', 'global_features'][:len(example)])
+        program = torch.onnx.export(graph, tuple(example), dynamo=True, verbose=False, dynamic_shapes=free,
+                                    opset_version=18, input_names=['L', 'style', 'style_weight'][:n],
+                                    output_names=['ab', 'scores', 'global_features'][:n])
     proto = program.model_proto
     _name_sizes(proto)
     if half: _halve_weights(proto)
-    for k,v in dict(config=json.dumps(asdict(model.config)), class_names=json.dumps(model.config.class_names), ab_range='-110,110', 
-                    input='L/100', letthere_color=__version__).items(): proto.metadata_props.add(key=k, value=v)
+    about = dict(config=json.dumps(asdict(c)), class_names=json.dumps(c.class_names), ab_range='-110,110',
+                 input='L/100', letthere_color=__version__)
+    for k,v in about.items(): proto.metadata_props.add(key=k, value=v)
     return proto
 
 # %% ../nbs/06h_onnx.ipynb #da8c57f4
@@ -77,17 +81,17 @@ def export_onnx(model:Colorization, # Trained; not changed
                 overwrite:bool=False, # May an existing file be replaced?
                 half:bool=False # Weights in 16 bits: half the size, for a page that must load them
                ) -> Path: # The file
-    "Write the lean network as an ONNX file. Raises ImportError without the extra `onnx`, FileExistsError, ValueError."
+    """Write the lean network as an ONNX file. Raises ImportError without the extra `onnx`, FileExistsError,
+    ValueError for another ending or a model with a `foreign_part`."""
     path = Path(path)
     if path.suffix != '.onnx': raise ValueError(f'{path}: an ONNX file ends in .onnx')
-    if path.exists() and not overwrite: raise FileExistsError(f'{path} exists already: choose another name (-o), or overwrite it (--overwrite)')
-    if not path.parent.is_dir(): raise FileNotFoundError(f'{path}: there is no folder {path.parent}; create it first')
+    if path.exists() and not overwrite:
+        raise FileExistsError(f'{path} exists already: choose another name (-o), or allow --overwrite')
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f'{path}: there is no folder {path.parent}; create it first')
     _need('onnx', 'onnxscript')
-    tmp = path.with_name(f'.{secrets.token_hex(4)}.part')
-    try:
-        tmp.write_bytes(_onnx_proto(model, half).SerializeToString())
-        os.replace(tmp, path)
-    finally: tmp.unlink(missing_ok=True)
+    whole = _onnx_proto(model, half).SerializeToString()
+    with whole_file(path) as f: f.write(whole)
     return path
 
 # %% ../nbs/06h_onnx.ipynb #60cecb3b
@@ -99,7 +103,8 @@ def _open_onnx(path, threads):
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     try: session = ort.InferenceSession(str(path), options, providers=['CPUExecutionProvider'])
-    except Exception as e: raise ValueError(f'{path}: onnxruntime cannot read it; write it again with export_onnx') from e
+    except Exception as e:
+        raise ValueError(f'{path}: onnxruntime cannot read it; write it again with export_onnx') from e
     about = session.get_modelmeta().custom_metadata_map
     if 'config' not in about: raise ValueError(f'{path}: not a file of export_onnx, it has no configuration')
     return session, about
@@ -107,7 +112,7 @@ def _open_onnx(path, threads):
 # %% ../nbs/06h_onnx.ipynb #34bc7e64
 class OnnxColorization(nn.Module):
     "Runs a file of `export_onnx` in onnxruntime, on the CPU; takes and gives what `Colorization` does."
-    def __init__(self, 
+    def __init__(self,
                  path:str|Path, # From export_onnx
                  threads:int|None=None # None: as many as PyTorch uses
                 ):
@@ -125,11 +130,10 @@ class OnnxColorization(nn.Module):
             x['style_weight'] = torch.full((len(L), 1), float(style is not None)).numpy()
         return [torch.from_numpy(o) for o in self.session.run(None, x)]
 
-    def encode_global(self, L): 
+    def encode_global(self, L):
         "Global features `(B,256)`, and None for the hidden layer, which the file does not give"
-        return self._run(F.interpolate(L, (self.config.global_size,)*2, mode='bilinear', antialias=True))[2], None
+        side = self.config.global_size
+        return self._run(F.interpolate(L, (side, side), mode='bilinear', antialias=True))[2], None
 
     def forward(self, L, style=None):
-        check_size(L)
-        ab, scores = [*self._run(L, style), None][:2]
-        return ab, scores
+        return tuple([*self._run(check_size(L), style), None][:2])  # ab, and scores if the file gives them
