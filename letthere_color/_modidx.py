@@ -807,6 +807,4 @@ d = { 'settings': { 'branch': 'main',
                                            'letthere_color.user_study.order_for': ( 'user_study.html#order_for',
                                                                                     'letthere_color/user_study.py'),
                                            'letthere_color.user_study.read_answers': ( 'user_study.html#read_answers',
-                                                                                       'letthere_color/user_study.py'),
-                                           'letthere_color.user_study.save_study': ( 'user_study.html#save_study',
-                                                                                     'letthere_color/user_study.py')}}}
+                                                                                       'letthere_color/user_study.py')}}}
