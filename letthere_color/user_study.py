@@ -225,5 +225,5 @@ def read_answers(files, # A CSV file, a folder of them, or a list of these
             before, there = found.setdefault((a.rater, a.photo, a.method), (a, where))
             what = f'{a.rater} has answered {a.photo} ({a.method})'
             if before != a: raise ValueError(f'{where}: {what} before, see {there}: delete one of them.')
-    if needed and not found: raise ValueError(f'{", ".join(map(str, files)) or "the folder"}: no answers in it.')
+    if needed and not found: raise ValueError(f'{", ".join(map(str, files)) or "the folder"}: no answers.')
     return [a for a, _ in found.values()], notes
