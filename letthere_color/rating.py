@@ -105,8 +105,7 @@ def show_next(self:Rating):
     self.begun = time.monotonic()
 
 @patch
-def answer(self:Rating, natural:bool):
-    "What the buttons do."
+def answer(self:Rating, natural:bool): # What the buttons do
     v, took = next(iter(self.todo), None), time.monotonic() - self.begun
     if not v or took < FASTEST: return
     try: append_answer(self.answers, Answer(self.rater, v.photo, v.method, natural, took))
