@@ -32,7 +32,7 @@ class LeftOut(Exception): "Why a photo is not judged"
 def true_photo(data:bytes, # Of a file
                size:int=512 # Larger photos are brought to the area of `size` x `size` pixels
               ) -> Image.Image: # RGB, sRGB
-    "A photo to compare with. Raises LeftOut for what cannot be read, for grey photos and for our own results."
+    "A photo to compare with. Raises LeftOut if it can't be read, is grey, or is our own result."
     try: photo = open_photo(data).convert('RGB')
     except PhotoError: raise LeftOut('unreadable') from None
     if min(photo.size) < 16: raise LeftOut('smaller than 16 pixels')
@@ -54,8 +54,8 @@ def scene_scores(model:nn.Module, # In eval mode
 def answers(colorizer:Colorizer, # Model and settings
             photo:Image.Image, # RGB
             saturations:list[float]=(1.,), # Strengths of colour to try
-            mean_ab:list[float]|None=None # To paint everywhere as one of the answers; None: the model's `mean_ab`
-           ) -> tuple[dict[str,Image.Image],Tensor|None]: # Coloured photos, and scores of scenes `(n_classes,)`
+            mean_ab:list[float]|None=None # Of the even answer; None: the model's `mean_ab`
+           ) -> tuple[dict[str,Image.Image],Tensor|None]: # Photos, and scores of scenes `(n_classes,)`
     "The photo as the model colours it, in grey, and in the mean colour of the training photos."
     job, model = colorizer.prepare(photo), colorizer.model
     rows, mean = colorizer.chroma(job, colorizer.predict(job.copy)), mean_ab or model.config.mean_ab
@@ -123,9 +123,10 @@ def result(self:_Tally):
     table = [[*o.values(), *(round(x, 3) for x in (*(r[k] for k in shown), *t.values()))]
              for o,r,t in zip(self.photos, next(iter(self.rows.values())), self.true)]
     columns = ['name', 'class', 'guess', 'rank', *shown, 'colourfulness_true', 'chroma_true']
-    return dict(data=dict(photos=len(table), digest=self.digest.hexdigest(), left_out=self.left_out), methods=methods,
-                classes=dict(photos=len(ranks), top1=within(1), top5=within(5)) if ranks else None,
-                thresholds=THRESHOLDS.int().tolist(), photos=dict(columns=columns, rows=table))
+    data = dict(photos=len(table), digest=self.digest.hexdigest(), left_out=self.left_out)
+    classes = dict(photos=len(ranks), top1=within(1), top5=within(5)) if ranks else None
+    return dict(data=data, methods=methods, classes=classes, thresholds=THRESHOLDS.int().tolist(),
+                photos=dict(columns=columns, rows=table))
 
 # %% ../nbs/08a_judging.ipynb #9ff57295
 def judge_photos(colorizer:Colorizer, # Model and settings
@@ -138,7 +139,7 @@ def judge_photos(colorizer:Colorizer, # Model and settings
                  mean_ab:list[float]|None=None, # Of the training photos; None: the model's
                  progress=iter # Wraps the list of photos, to show how far it is
                 ) -> dict: # For JSON: `methods`, `data`, `classes`, `photos`
-    "Colour photos as `letthere colorize` does and compare them with the truth. Raises ValueError if there are none."
+    "Colour photos as `letthere colorize` does, and compare. Raises ValueError if there is none to judge."
     files, tally = list_photos(source), _Tally(colorizer.model.config.class_names, extras)
     if limit is not None and limit < len(files):
         files = [files[i] for i in sorted(random.Random(seed).sample(range(len(files)), limit))]
@@ -148,8 +149,8 @@ def judge_photos(colorizer:Colorizer, # Model and settings
         tally.digest.update(name.encode() + b'\0' + data)
         tally.add(name, cls, photo, *answers(colorizer, photo, saturations, mean_ab))
     if tally.photos: return tally.result()
-    why, where = ', '.join(sorted({*tally.left_out.values()})) or 'none is a photo', ', '.join(map(str, listify(source)))
-    raise ValueError(f'There is no photo to judge in {where}: {len(files)} files ({why}). Give photos in colour.')
+    where, why = (', '.join(map(str, o)) for o in (listify(source), sorted({*tally.left_out.values()})))
+    raise ValueError(f'{where}: no photo to judge in {len(files)} files ({why}); give photos in colour.')
 
 # %% ../nbs/08a_judging.ipynb #42f0903b
 def _processor():
@@ -179,9 +180,9 @@ def compact_json(result:dict # Of judge_photos, with where it comes from
     text = json.dumps(result | dict(photos=result['photos'] | dict(rows='@')), indent=1, ensure_ascii=False)
     return text.replace('"@"', '[\n   ' + ',\n   '.join(map(one_line, rows)) + ']') + '\n'
 
-COLUMNS = dict(psnr='PSNR, dB ↑', ssim='SSIM ↑', ciede2000='CIEDE2000 ↓', auc='AuC ↑', lpips='LPIPS ↓', fid='FID ↓',
-               colourfulness='colourfulness', colourfulness_error='its error ↓', colourfulness_shift='its shift',
-               chroma_ratio='chroma ratio')
+COLUMNS = dict(psnr='PSNR, dB ↑', ssim='SSIM ↑', ciede2000='CIEDE2000 ↓', auc='AuC ↑', lpips='LPIPS ↓',
+               fid='FID ↓', colourfulness='colourfulness', colourfulness_error='its error ↓',
+               colourfulness_shift='its shift', chroma_ratio='chroma ratio')
 
 def results_table(methods:dict # Of judge_photos
                  ) -> list[list[str]]: # Head, and a row for each method
