@@ -1,8 +1,9 @@
 "The user study (nbs/09_user_study.ipynb): blind, fair, nothing lost; its page in a real browser; its statistics against SciPy."
-import json, re, socket, subprocess, sys, time
+import io, json, re, socket, subprocess, sys, time
 
 import numpy as np, pytest
 from PIL import Image, ImageCms
+from profiles import extreme_profile
 from scipy import stats
 from letthere_color import rating, user_study
 from letthere_color.user_study import Answer, append_answer, FIELDS, load_study, make_study, order_for, read_answers
@@ -52,6 +53,13 @@ def test_wide_profile_becomes_srgb(tmp_path):
     im.save(tmp_path/'in/damaged.png', icc_profile=b'no profile'); im.save(tmp_path/'in/foreign.png', icc_profile=profile.tobytes())
     study, skipped = make_study(tmp_path/'in', tmp_path/'out', METHODS)
     assert len(study.photos) == 2 and not skipped
+    theirs, srgb = ImageCms.ImageCmsProfile(io.BytesIO(extreme_profile())), ImageCms.createProfile('sRGB')
+    (tmp_path/'wide').mkdir(); im.save(tmp_path/'wide/1.png', icc_profile=extreme_profile())
+    study, _ = make_study(tmp_path/'wide', tmp_path/'wide out', METHODS)
+    shown = Image.open(study.folder/next(v.file for v in study.versions if v.method == 'real'))
+    flags = ImageCms.Flags.BLACKPOINTCOMPENSATION
+    seen = ImageCms.profileToProfile(im, theirs, srgb, ImageCms.Intent.RELATIVE_COLORIMETRIC, flags=flags).resize(shown.size)
+    assert np.abs(np.asarray(shown, int) - np.asarray(seen, int)).mean() < 2 < 20 < np.abs(np.asarray(shown, int) - np.asarray(im.resize(shown.size), int)).mean()
 
 def test_same_seed_same_study(photos, tmp_path):
     a, b, other = (make_study(photos, tmp_path/n, METHODS, n=5, size=48, seed=s)[0] for n, s in (('a', 0), ('b', 0), ('c', 1)))
