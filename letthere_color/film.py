@@ -8,47 +8,50 @@ __all__ = ['FILMS', 'on_film', 'faded', 'grainy', 'blurred', 'scratched', 'borde
 # %% ../nbs/01a_film.ipynb #1c080bb6
 import torch, torch.nn.functional as F
 from torch import Tensor
-from .color import _f, _linear
+from .color import lightness, rgb2linear
 
 # %% ../nbs/01a_film.ipynb #4f7e34f0
-FILMS = {'panchromatic': (.213, .715, .072), 'orthochromatic': (0, .6, .4), 'blue plate': (0, .1, .9)} # Shares of red, green, blue
+FILMS = {'panchromatic': (.213,.715,.072), 'orthochromatic': (0,.6,.4), 'blue plate': (0,.1,.9)} # R, G, B
 
 def on_film(rgb:Tensor, # sRGB `(...,3,H,W)` in [0,1]
             film:str='orthochromatic' # One of `FILMS`; panchromatic sees as we do
            ) -> Tensor: # L `(...,1,H,W)` in [0,100]
-    "Lightness that a black-and-white film makes of colours. Before 1880 plates saw blue alone, until 1930 most film saw no red."
-    y = (_linear(rgb)*rgb.new_tensor(FILMS[film])[:,None,None]).sum(-3, keepdim=True)
-    return 116*_f(y) - 16
+    "Lightness that a film makes of colours. Before 1880 plates saw blue alone, until 1930 most film no red"
+    y = (rgb2linear(rgb)*rgb.new_tensor(FILMS[film])[:,None,None]).sum(-3, keepdim=True)
+    return lightness(y)
 
 # %% ../nbs/01a_film.ipynb #b85ca62a
 def faded(L:Tensor, # `(...,1,H,W)` in [0,100]
           amount:float|Tensor # 0: not at all, 1: to one grey; a number, or `(B,1,1,1)`
          ) -> Tensor:
-    "Contrast lost, as the print bleaches and its paper darkens."
+    "Contrast lost, as the print bleaches and its paper darkens"
     return L.lerp(torch.full_like(L, 70), amount)
 
 def grainy(L:Tensor, # `(...,1,H,W)` in [0,100]
            amount:float|Tensor, # Standard deviation, in units of L; a number, or `(B,1,1,1)`
            seed:int=0 # Same seed, same grain
           ) -> Tensor:
-    "Grain of the film, as noise on each pixel."
-    return (L + amount*torch.randn(L.shape, generator=torch.Generator(L.device).manual_seed(seed), device=L.device)).clamp(0, 100)
+    "Grain of the film, as noise on each pixel"
+    rng = torch.Generator(L.device).manual_seed(seed)
+    return (L + amount*torch.randn(L.shape, generator=rng, device=L.device)).clamp(0, 100)
 
 def blurred(L:Tensor, # `(B,1,H,W)` in [0,100]
             radius:float # Standard deviation, in pixels
            ) -> Tensor:
-    "What a soft lens draws, or a long exposure (Gaussian)."
+    "What a soft lens draws, or a long exposure (Gaussian)"
     r = max(1, round(3*radius))
-    k = torch.exp(-torch.arange(-r, r+1, device=L.device)**2/(2*radius**2)); k = k/k.sum()
+    k = torch.exp(-torch.arange(-r, r+1, device=L.device)**2/(2*radius**2))
+    k = k/k.sum()
     return F.conv2d(F.conv2d(F.pad(L, (r,)*4, mode='replicate'), k[None,None,:,None]), k[None,None,None])
 
 # %% ../nbs/01a_film.ipynb #d1684e5f
 def _damage(h, w, n, seed):
-    "Lightness of `n` scratches and their dust `(1,h,w)`; -1 where there are none."
+    "Lightness of `n` scratches and their dust `(1,h,w)`; -1 where there are none"
     sheet, rng = torch.full((1,h,w), -1.), torch.Generator().manual_seed(seed)
     y, thick = torch.arange(h), max(1, round(h/250))
     for x, lean, tone in torch.rand(n, 3, generator=rng).tolist():
-        for i in range(thick): sheet[0, y, (x*w + (lean - .5)*.2*y + i).long().clamp(0, w-1)] = 95. if tone > .3 else 5.
+        for i in range(thick):
+            sheet[0, y, (x*w + (lean - .5)*.2*y + i).long().clamp(0, w-1)] = 95. if tone > .3 else 5.
     for x, y0, tone in torch.rand(5*n, 3, generator=rng).tolist():
         sheet[0, int(y0*h):int(y0*h)+2*thick, int(x*w):int(x*w)+2*thick] = 95. if tone > .3 else 5.
     return sheet
@@ -59,21 +62,22 @@ def scratched(L:Tensor, # `(...,1,H,W)` in [0,100]
               n:int, # Scratches; there are five times as many specks of dust
               seed:int=0 # Same seed, same damage
              ) -> Tensor:
-    "Scratches, light or dark, and dust."
+    "Scratches, light or dark, and dust"
     return _laid_over(L, _damage(*L.shape[-2:], n, seed).to(L))
 
 def bordered(L:Tensor, # `(...,1,H,W)` in [0,100]
              share:float # Width of the border, of the photo's shorter side
             ) -> Tensor: # Larger by twice the border
-    "The white paper around the picture, scanned with it."
+    "The white paper around the picture, scanned with it"
     return F.pad(L, (round(share*min(L.shape[-2:])),)*4, value=93.)
 
 # %% ../nbs/01a_film.ipynb #82cf561b
 def stretched(L:Tensor, # `(B,1,H,W)`, any unit
               share:float=.01, # Of the pixels that become the darkest, and the lightest
-              low:float=.05, high:float=.95 # Their new values; times 100 for L in [0,100]
+              low:float=.05, # New value of the darkest
+              high:float=.95 # and of the lightest; times 100 for L in [0,100]
              ) -> Tensor: # Clipped to [0,1]
-    "Contrast brought back: a straight line through two percentiles, for each photo."
+    "Contrast brought back: a straight line through two percentiles, for each photo"
     dark, light = torch.quantile(L.flatten(1), L.new_tensor([share, 1-share]), dim=1)[:,:,None,None,None]
     return (low + (high - low)*(L - dark)/(light - dark).clamp(min=1e-3)).clamp(0, 1)
 
@@ -81,11 +85,12 @@ def stretched(L:Tensor, # `(B,1,H,W)`, any unit
 def aged(rgb:Tensor, # sRGB `(B,3,H,W)` in [0,1]
          seed:int=0 # Same seed, same damage
         ) -> Tensor: # L `(B,1,H,W)` in [0,100]
-    "Lightness of each photo as an old print might show it: film, fading, blur, grain and scratches by chance."
+    "Lightness of each photo as an old print may show it: film, fading, blur, grain and scratches by chance"
     rng, n = torch.Generator().manual_seed(seed), len(rgb)
     def up_to(most): return most*torch.rand(n, 1, 1, 1, generator=rng).to(rgb)
     films = torch.stack([on_film(rgb, f) for f in FILMS])  # (films,B,1,H,W)
     L = films[torch.randint(len(films), (n,), generator=rng), torch.arange(n)]
     L = grainy(faded(L.lerp(blurred(L, 1), up_to(1)), up_to(.6)), up_to(8), seed)
-    scratches = torch.randint(-4, 4, (n,), generator=rng).clamp(min=0).tolist()  # half of the photos have none
-    return _laid_over(L, torch.stack([_damage(*L.shape[-2:], k, seed + i) for i,k in enumerate(scratches)]).to(L))
+    scratches = torch.randint(-4, 4, (n,), generator=rng).clamp(min=0).tolist() # half of the photos have none
+    sheets = [_damage(*L.shape[-2:], k, seed + i) for i, k in enumerate(scratches)]
+    return _laid_over(L, torch.stack(sheets).to(L))

@@ -1,10 +1,12 @@
-"Photos that are not what they seem: reading, writing, and the colours on the way (nbs/00_core.ipynb)"
-import os
-import numpy as np, pytest, torch
+"Photos that are not what they seem: reading, writing, and the colours on the way (nbs/00_color.ipynb to 00d_core.ipynb)"
+import io, os, struct, threading
+from concurrent.futures import ThreadPoolExecutor
+import imagecodecs, numpy as np, pytest, torch
 from hypothesis import given, settings, strategies as st
-from PIL import Image, ImageFile
+from PIL import Image, ImageCms, ImageFile
 from letthere_color.core import (fit_gamut, lab2rgb, open_photo, photo2tensor, PhotoError, rgb2l, rgb2lab,
                                  sample_photos, save_photo, tensor2photo)
+from letthere_color.photo_files import read_photo
 
 @pytest.fixture(scope='module')
 def rgb(): return sample_photos()['coffee'].resize((97, 131))
@@ -98,6 +100,76 @@ def test_arrays(shape):
                                np.full((4,4), np.nan), np.zeros((4,4), dtype=np.int64), np.array('x'), None, 3])
 def test_bad_arrays(x):
     with pytest.raises(PhotoError): open_photo(x)
+
+def test_bytes_and_open_files(jpg):
+    want = np.asarray(open_photo(jpg))
+    assert np.array_equal(open_photo(jpg.read_bytes()), want) and np.array_equal(open_photo(io.BytesIO(jpg.read_bytes())), want)
+    with open(jpg, 'rb') as f: assert np.array_equal(open_photo(f), want)
+    assert 'not a photo' in says('photo', open_photo, b'dear diary')
+    assert 'damaged' in says('photo', open_photo, jpg.read_bytes()[:-99])
+
+def test_threads_decode_side_by_side(jpg, monkeypatch):
+    "Each decoder waits until the other one is decoding, too"
+    both, load = threading.Barrier(2), ImageFile.ImageFile.load
+    def meet(self):
+        if not hasattr(self, 'met'): self.met = True; both.wait(60)
+        return load(self)
+    monkeypatch.setattr(ImageFile.ImageFile, 'load', meet)
+    with ThreadPoolExecutor(2) as ex: assert len({o.size for o in ex.map(open_photo, [jpg, jpg])}) == 1
+
+# -- colour profiles
+
+def cmyk_profile():
+    "A printer whose inks are a little weaker than ideal ones: a table of Lab for the 16 corners, and nothing else"
+    def s15(*v): return b''.join(struct.pack('>i', round(x*65536)) for x in v)
+    ramp = bytes(range(256))
+    table = b''
+    for i in range(16):
+        c, m, y, k = (i >> j & 1 for j in (3, 2, 1, 0))
+        rgb = (1 - .9*np.array([[c, m, y]]))*(1 - .9*k)
+        L, a, b = rgb2lab(torch.tensor(rgb.T[:,:,None])).flatten().tolist()
+        table += bytes([round(L*2.55), round(a) + 128, round(b) + 128])
+    a2b = b'mft1' + bytes(4) + bytes([4, 3, 2, 0]) + s15(1,0,0, 0,1,0, 0,0,1) + ramp*4 + table + ramp*3
+    tags = {b'desc': b'desc' + bytes(4) + struct.pack('>I', 6) + b'Press\0' + bytes(80), b'A2B0': a2b, b'wtpt': b'XYZ ' + bytes(4) + s15(.9642, 1, .8249)}
+    head, data, at = b'', b'', 128 + 4 + 12*len(tags)
+    for name, o in tags.items():
+        head += name + struct.pack('>II', at + len(data), len(o)); data += o + bytes(-len(o) % 4)
+    body = struct.pack('>I', len(tags)) + head + data
+    return (struct.pack('>I', 128 + len(body)) + b'lcms' + bytes([2, 0x40, 0, 0]) + b'prtrCMYKLab ' + bytes(12) + b'acsp' + bytes(28)
+            + s15(.9642, 1, .8249) + bytes(48))[:128] + body
+
+SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile('sRGB')).tobytes()
+LINEAR = imagecodecs.cms_profile('rgb', gamma=1., whitepoint=(.3127, .329, 1.), primaries=(.64, .33, 1., .3, .6, 1., .15, .06, 1.))
+WIDE = imagecodecs.cms_profile('rgb', gamma=1.8, whitepoint=(.3127, .329, 1.), primaries=(.7347, .2653, 1., .1596, .8404, 1., .0366, .0001, 1.))
+
+@pytest.mark.parametrize('kind', ['linear', 'wide', 'grey', 'grey photo', 'grey and transparent', 'transparent', 'palette', 'press'])
+def test_profile(tmp_path, rgb, kind):
+    soft = Image.blend(rgb.convert('L').convert('RGB'), rgb, .3)  # colours that sRGB has, whatever the profile
+    im, icc = {'linear': (soft, LINEAR), 'wide': (soft, WIDE), 'grey': (soft.convert('L'), imagecodecs.cms_profile('gray', gamma=1.)),
+               'grey photo': (soft.convert('L'), WIDE), 'grey and transparent': (soft.convert('LA'), imagecodecs.cms_profile('gray', gamma=1.)),
+               'transparent': (soft.convert('RGBA'), WIDE), 'palette': (soft.quantize(32), WIDE), 'press': (soft.convert('CMYK'), cmyk_profile())}[kind]
+    if 'transparent' in kind: im.putalpha(soft.getchannel('R'))
+    p = tmp_path/('x.tif' if kind == 'press' else 'x.png')
+    im.save(p, icc_profile=icc)
+    ours, plain = open_photo(p), open_photo(im)
+    assert ours.mode == ('RGBA' if 'transparent' in kind else 'RGB') and 'icc_profile' not in ours.info
+    if ours.mode == 'RGBA': assert np.array_equal(ours.getchannel('A'), soft.getchannel('R'))
+    L, theirs = rgb2l(photo2tensor(ours)), read_photo(p).lightness(0, im.height)[0]
+    assert (L - theirs).abs().mean() < .5 and (L - theirs).abs().max() < 2, (L - theirs).abs().max()
+    assert (rgb2l(photo2tensor(plain)) - theirs).abs().mean() > 4  # the profile matters
+    assert np.array_equal(open_photo(ours), ours)  # and is applied once
+    assert np.array_equal(photo2tensor(Image.open(p)), photo2tensor(ours))
+
+@pytest.mark.parametrize('icc', [SRGB, imagecodecs.cms_profile('srgb'), b'x'*200, b'', imagecodecs.cms_profile('gray', gamma=1.), SRGB[:300]],
+                         ids=['srgb', 'also srgb', 'noise', 'empty', 'for grey', 'cut off'])
+def test_profile_that_says_nothing(tmp_path, rgb, icc):
+    rgb.save(tmp_path/'x.png', icc_profile=icc)
+    assert np.array_equal(open_photo(tmp_path/'x.png'), rgb)
+
+def test_profile_of_the_callers_image_stays(rgb):
+    for im in rgb.copy(), rgb.convert('RGBA'):
+        im.info['icc_profile'] = WIDE
+        assert open_photo(im) is not im and im.info['icc_profile'] is WIDE
 
 # -- writing
 

@@ -6,7 +6,7 @@ from urllib.request import urlopen
 import numpy as np, pytest, torch
 from PIL import Image
 from skimage.color import deltaE_ciede2000, rgb2lab as lab_of
-from letthere_color import core, inference
+from letthere_color import inference
 from letthere_color.core import fit_gamut, lab2rgb, open_photo, photo2tensor, rgb2l, sample_photos
 from letthere_color.inference import Colorizer, edge_slope, enlarge_chroma
 from letthere_color.page import page_folder, PageServer
