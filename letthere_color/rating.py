@@ -6,14 +6,14 @@
 __all__ = ['FASTEST', 'Rating', 'web_file', 'page_html', 'study_page']
 
 # %% ../nbs/09a_rating.ipynb #5f33bd4c
-import base64, hashlib, html, json, time
+import hashlib, html, json, time
 from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
 from string import Template
-from PIL import Image
 from fastcore.basics import patch
 from .files import photo_file
+from .show import data_uri
 from .user_study import Answer, append_answer, clean_name, FIELDS, load_study, order_for
 from .user_study import read_answers, Study
 
@@ -68,12 +68,6 @@ def lay_out(self:Rating, rater):
                        self.progress, self.said]).add_class('letthere-study')
 
 # %% ../nbs/09a_rating.ipynb #9a1782e1
-def _data_uri(path):
-    kind = path.suffix.lower()[1:].replace('jpg', 'jpeg')
-    if kind in ('jpeg', 'png', 'webp', 'gif', 'avif'):
-        return f'data:image/{kind};base64,{base64.b64encode(path.read_bytes()).decode()}'
-    raise ValueError(f'{path}: browsers do not show {path.suffix}; use .jpg, .png or .webp.')
-
 @patch
 def picture_html(self:Rating, version):
     "A picture that hides itself; its place stays. A rule of a new name starts anew."
@@ -81,7 +75,7 @@ def picture_html(self:Rating, version):
     hide = f'animation:{rule} 0s {self.seconds}s forwards' if self.seconds else ''
     return (f'<style>@keyframes {rule}{{to{{visibility:hidden}}}}</style>'
             f'<div style="background:#4a4a4a;padding:1em;text-align:center"><img style="{hide}" '
-            f'alt="Picture {self.n + 1}" src="{_data_uri(self.study.folder/version.file)}"></div>')
+            f'alt="Picture {self.n + 1}" src="{data_uri(self.study.folder/version.file)[0]}"></div>')
 
 # %% ../nbs/09a_rating.ipynb #9a1782e4
 @patch
@@ -128,12 +122,12 @@ def _ipython_display_(self:Rating):
 # %% ../nbs/09a_rating.ipynb #f9d006d4
 def page_html(study:Study) -> str: # One file, nothing outside
     "The study as a web page: pictures, order rule and all. Who reads the source can find out the methods."
-    shown = [dict(asdict(v), src=_data_uri(study.folder/v.file)) for v in study.versions]
+    pictures = [data_uri(study.folder/v.file) for v in study.versions]
+    shown = [dict(asdict(v), src=src) for v, (src, _) in zip(study.versions, pictures)]
     what = dict(versions=shown, photos=study.photos, methods=study.methods, fields=FIELDS, seed=study.seed,
                 each=study.each, seconds=study.seconds, fastest=FASTEST)
     what['id'] = hashlib.sha256(json.dumps(what).encode()).hexdigest()[:16]
-    side = max(n for v in study.versions for n in Image.open(study.folder/v.file).size)
-    count = len(study.versions if study.each else study.photos)
+    count, side = len(study.versions if study.each else study.photos), max(max(size) for _, size in pictures)
     texts = dict(question=study.question, count=count, advice=_advice(study.seconds), side=side)
     texts = {k: html.escape(f'{v}') for k, v in texts.items()}
     return Template(web_file('page.html')).substitute(texts, data=json.dumps(what).replace('<', '\\u003c'),
