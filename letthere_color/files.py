@@ -111,12 +111,13 @@ def plain_mode(im:Image.Image # Of any mode
 # %% ../nbs/00b_files.ipynb #0b10c0a6
 @lru_cache(8)
 def srgb_transform(icc:bytes, # A colour profile
-                   mode:str # Of the image: L, RGB or CMYK
+                   mode:str # Of the image: L, RGB or CMYK, perhaps with A
                   ) -> ImageCms.ImageCmsTransform|None: # To mode RGB; None if the numbers are sRGB already
     "What its numbers are in sRGB. Raises OSError or PyCMSError if it is damaged or made for other data"
+    mode = 'RGB' if mode[0] == 'L' and icc[16:20] == b'RGB ' else mode.removesuffix('A') # R = G = B
     theirs, srgb = ImageCms.ImageCmsProfile(io.BytesIO(icc)), ImageCms.createProfile('sRGB')
     flags = ImageCms.Flags.BLACKPOINTCOMPENSATION
-    if mode == 'L': flags |= ImageCms.Flags.NOOPTIMIZE # Its short cut for grey is off by 4 in dark parts
+    if mode == 'L': flags |= ImageCms.Flags.NOOPTIMIZE # else dark greys are off by 4 units of L
     to_srgb = ImageCms.buildTransform(theirs, srgb, mode, 'RGB', ImageCms.Intent.RELATIVE_COLORIMETRIC, flags)
     some = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64,64,3), np.uint8)).convert(mode)
     moved = np.asarray(to_srgb.apply(some), int) - np.asarray(some.convert('RGB'))
@@ -125,11 +126,10 @@ def srgb_transform(icc:bytes, # A colour profile
 def _to_rgb(im):
     "sRGB in mode RGB, or RGBA where something is transparent"
     icc, im = im.info.get('icc_profile'), plain_mode(im)
-    alpha, mode = im.getchannel('A') if im.mode.endswith('A') else None, im.mode.removesuffix('A')
-    if icc:
-        if mode == 'L' and icc[16:20] == b'RGB ': mode = 'RGB' # a grey photo, kept by a program for colour
-        with suppress(ImageCms.PyCMSError, OSError): # damaged, or made for other data: it says nothing
-            if to_srgb := srgb_transform(icc, mode): im = to_srgb.apply(im.convert(mode))
+    alpha = im.getchannel('A') if im.mode.endswith('A') else None
+    with suppress(ImageCms.PyCMSError, OSError): # damaged, or made for other data: it says nothing
+        to_srgb = icc and srgb_transform(icc, im.mode)
+        if to_srgb: im = to_srgb.apply(im.convert(to_srgb.input_mode))
     if im.mode != 'RGB': im = im.convert('RGB')
     im.info.pop('icc_profile', None)
     if alpha and alpha.getextrema()[0] < 255: im.putalpha(alpha)
@@ -224,7 +224,8 @@ def save_photo(img, # PIL image, or what open_photo takes
     fmt = check_target(p, overwrite)
     if not isinstance(img, Image.Image): img = open_photo(img)
     if fmt == 'JPEG': img = flatten(img)
-    with photo_file(p) as f: img.save(f, format=fmt, **{**SAVE_OPTIONS.get(fmt, {}), **kw})
+    options = {'icc_profile': img.info.get('icc_profile'), **SAVE_OPTIONS.get(fmt, {}), **kw}
+    with photo_file(p) as f: img.save(f, format=fmt, **options)
     return p
 
 # %% ../nbs/00b_files.ipynb #8956ef84

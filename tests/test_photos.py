@@ -171,6 +171,12 @@ def test_profile_of_the_callers_image_stays(rgb):
         im.info['icc_profile'] = WIDE
         assert open_photo(im) is not im and im.info['icc_profile'] is WIDE
 
+@pytest.mark.parametrize('ext', ['png', 'jpg', 'tif', 'webp'])
+def test_profile_is_written(tmp_path, rgb, ext):
+    im = rgb.copy(); im.info['icc_profile'] = WIDE
+    found, want = open_photo(save_photo(im, tmp_path/f'x.{ext}')), open_photo(im)
+    assert np.abs(np.asarray(found, int) - np.asarray(want, int)).mean() < 4 < np.abs(np.asarray(rgb, int) - np.asarray(want, int)).mean()
+
 # -- writing
 
 @pytest.mark.parametrize('ext', ['jpg', 'JPEG', 'png', 'webp', 'tif', 'bmp'])
