@@ -99,7 +99,7 @@ def measures(rgb:Tensor, # Coloured photo `(1,3,H,W)` in [0,1]
 def network_metrics(names:list[str] # Of `lpips` and `fid`
                    ) -> dict: # torchmetrics objects
     "Metrics that download a network. Raises RuntimeError if that fails, ImportError if a package is missing."
-    try: import torchvision
+    try: import torchvision # noqa: F401
     except ImportError: pass # torchmetrics says what is missing
     except RuntimeError: # one that was built for CUDA, beside a torch for the CPU, lacks two operators
         network_metrics.kept = lib = torch.library.Library('torchvision', 'DEF') # lives as long as it is kept

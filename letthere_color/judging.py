@@ -87,8 +87,8 @@ THRESHOLDS = torch.arange(0., 151, 5) # Of the cumulative error curve, CIE units
 
 class _Tally:
     "What has been measured so far."
-    def __init__(self, class_names, extras={}):
-        self.class_names, self.extras, self.digest, self.left_out = class_names, extras, hashlib.sha256(), {}
+    def __init__(self, class_names, extras=None):
+        self.class_names, self.extras, self.digest, self.left_out = class_names, extras or {}, hashlib.sha256(), {}
         self.photos, self.true, self.rows, self.curves, self.metrics = [], [], {}, {}, {}
 
     def add(self, name, cls, photo, coloured, scores):
@@ -135,7 +135,7 @@ def judge_photos(colorizer:Colorizer, # Model and settings
                  seed:int=0, # Of the lot
                  size:int=512, # Larger photos are brought to the area of `size` x `size` pixels
                  saturations:list[float]=(1.,), # Strengths of colour to try
-                 extras:dict={}, # torchmetrics objects by name, see network_metrics
+                 extras:dict|None=None, # torchmetrics objects by name, see network_metrics
                  mean_ab:list[float]|None=None, # Of the training photos; None: the model's
                  progress=iter # Wraps the list of photos, to show how far it is
                 ) -> dict: # For JSON: `methods`, `data`, `classes`, `photos`
