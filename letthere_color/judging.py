@@ -88,8 +88,8 @@ THRESHOLDS = torch.arange(0., 151, 5) # Of the cumulative error curve, CIE units
 class _Tally:
     "What has been measured so far."
     def __init__(self, class_names, extras=None):
-        self.class_names, self.extras, self.digest, self.left_out = class_names, extras or {}, hashlib.sha256(), {}
-        self.photos, self.true, self.rows, self.curves, self.metrics = [], [], {}, {}, {}
+        self.class_names, self.extras, self.digest = class_names, extras or {}, hashlib.sha256()
+        self.photos, self.true, self.rows, self.curves, self.metrics, self.left_out = [], [], {}, {}, {}, {}
 
     def add(self, name, cls, photo, coloured, scores):
         true = photo2tensor(photo, torch.float32)[None]
