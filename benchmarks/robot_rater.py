@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np, torch
 from torch import nn
-from letthere_color import __version__, evaluation  # the latter knows the networks of chapter 8
+from letthere_color import __version__
 from letthere_color.models import load_model
 from letthere_color.core import fit_gamut, lab2rgb, rgb2lab
 from letthere_color.photos import cache_photos

@@ -1,17 +1,18 @@
 """`letthere evaluate`, metrics that need networks, and the rivals: trained, cut off, resumed, compared."""
-import json, subprocess, sys
+import io, json, subprocess, sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest, torch
-from PIL import Image
+from PIL import Image, ImageCms
+from profiles import extreme_profile
 from safetensors.torch import load_file
 from letthere_color.color_spaces import COLOR_SPACES
 from letthere_color.colorization import ModelConfig, predict_ab
 from letthere_color.models import build_model, load_model, save_model
 from letthere_color.core import sample_photos
 from letthere_color.batches import toy_scenes
-from letthere_color.evaluation import _torchmetrics
+from letthere_color.evaluation import network_metrics
 from letthere_color.judging import judge_photos
 from letthere_color.inference import Colorizer
 from letthere_color.training import Recipe
@@ -69,15 +70,40 @@ def test_nothing_to_judge(tmp_path):
     (tmp_path/'shard.tar').write_bytes(b'not a tar')
     with pytest.raises(ValueError, match='shard.tar is damaged'): judge_photos(Colorizer.from_pretrained('tiny'), tmp_path)
 
+def test_profile(tmp_path):
+    "A photo with a profile is judged as the same photo without one, whose numbers were brought to sRGB beforehand"
+    photo, icc = sample_photos()['coffee'].resize((240,160)), extreme_profile()
+    (tmp_path/'with').mkdir(); (tmp_path/'plain').mkdir()
+    photo.save(tmp_path/'with/1.png', icc_profile=icc)
+    theirs, flags = ImageCms.ImageCmsProfile(io.BytesIO(icc)), ImageCms.Flags.BLACKPOINTCOMPENSATION
+    seen = ImageCms.profileToProfile(photo, theirs, ImageCms.createProfile('sRGB'), ImageCms.Intent.RELATIVE_COLORIMETRIC, flags=flags)
+    seen.save(tmp_path/'plain/1.png', icc_profile=None)
+    a, b = (judge_photos(Colorizer.from_pretrained('tiny'), tmp_path/o)['methods'] for o in ('with', 'plain'))
+    for method in a:
+        assert abs(a[method]['psnr']['mean'] - b[method]['psnr']['mean']) < .2, method
+        assert abs(a[method]['chroma_ratio'] - b[method]['chroma_ratio']) < .02, method
+    photo.save(tmp_path/'with/1.png')
+    assert abs(judge_photos(Colorizer.from_pretrained('tiny'), tmp_path/'with')['methods']['model']['psnr']['mean'] - a['model']['psnr']['mean']) > 1
+
+def test_judging_needs_no_training_library(photos):
+    "The base installation has neither fastai nor torchmetrics"
+    code = 'import sys; sys.modules.update(fastai=None, torchmetrics=None); from letthere_color.cli import main; main()'
+    args = ['evaluate', '--data', photos, '--model', 'tiny', '--limit', '2', '--seed', '3', '--device', 'cpu']
+    r = subprocess.run([sys.executable, '-c', code, *map(str, args)], capture_output=True, text=True)
+    assert r.returncode == 0 and 'SSIM' in r.stdout, r.stderr
+    code = "import sys, letthere_color.judging, letthere_color.rating, letthere_color.robot; print({'fastai', 'torchmetrics'} & sys.modules.keys())"
+    assert subprocess.run([sys.executable, '-c', code], capture_output=True, text=True).stdout.strip() == 'set()'
+
 def test_metrics_with_networks(photos):
     "Stand-ins for LPIPS and FID, whose networks must be downloaded: one sees pairs, one all photos"
-    tm = _torchmetrics()
+    network_metrics([])  # torchmetrics can be imported now
+    import torchmetrics
     from torchmetrics.image.fid import FrechetInceptionDistance
     class Corner(torch.nn.Module):
         num_features = 4
         def forward(self, x): return x.float().flatten(1)[:, :4]
     fid = FrechetInceptionDistance(feature=Corner(), normalize=True, input_img_size=(3,64,96))
-    found = judge_photos(Colorizer.from_pretrained('tiny'), photos, extras=dict(lpips=tm.MeanSquaredError(), fid=fid))['methods']
+    found = judge_photos(Colorizer.from_pretrained('tiny'), photos, extras=dict(lpips=torchmetrics.MeanSquaredError(), fid=fid))['methods']
     for m in found.values(): assert m['lpips'] > 0 and m['fid'] > 0
     assert found['model']['lpips'] != found['grey']['lpips'] and found['model']['fid'] != found['grey']['fid']
     assert fid.real_features_num_samples == 0  # each method has its own

@@ -22,7 +22,8 @@ def test_generated_modules_have_their_notebook():
 
 def test_typed_and_shipped():
     assert (root/'letthere_color/py.typed').is_file()
-    assert "'py.typed', 'weights/*'" in (root/'setup.py').read_text()
+    assert "'py.typed', 'weights/*', 'weights/**/*', 'web/*', 'web/**/*'" in (root/'setup.py').read_text()
+    assert {p.name for p in (root/'letthere_color/web/study').iterdir()} == {'page.html', 'style.css', 'study.js', 'keys.js'}
 
 def test_base_install_is_lean():
     assert names(cfg['requirements']) == {'torch', 'numpy', 'pillow', 'scikit-image', 'tifffile', 'imagecodecs', 'safetensors',

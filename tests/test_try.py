@@ -444,9 +444,22 @@ def test_site_has_the_page(page_files, tmp_path):
     web.copy_to(tmp_path, 'https://letthere-color.github.io/letthere_color')
     text = (tmp_path/'try.html').read_text()
     assert 'href="index.html"' in text and 'github.io' not in text
+    assert not (tmp_path/'study').exists()  # the page of a study is one that study_page writes
     assert {p.name for p in (tmp_path/'try/assets').iterdir()} >= {'model.onnx', 'model.json', *web.RUNTIME, 'sample.jpg'}
     about = json.loads((tmp_path/'try/assets/model.json').read_text())
     for name, size in about['files'].items(): assert (tmp_path/'try/assets'/name).stat().st_size == size
+
+def test_linter():
+    "This page and that of the study pass the linter and the formatter, as `npm run check` in tools/web says"
+    if not os.environ.get('CI') and not shutil.which('npm'): pytest.skip('the linter needs npm: install Node.js')
+    package, quiet = root/'tools/web', dict(cwd=root/'tools/web', capture_output=True, text=True)
+    with open(package/'.npmrc') as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (package/'node_modules/.bin/eslint').exists():
+            r = subprocess.run(['npm', 'ci'], **quiet)
+            assert r.returncode == 0, r.stderr
+        r = subprocess.run(['npm', 'run', 'check'], **quiet)
+    assert r.returncode == 0, r.stdout + r.stderr
 
 def test_no_npm(tmp_path):
     "The site build says what is missing and how to get it"

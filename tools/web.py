@@ -65,7 +65,7 @@ def ensure():
 def copy_to(site, home):
     "The page beside the pages of a site; `home` is the site's address"
     ensure()
-    shutil.copytree(PAGE, site, dirs_exist_ok=True)
+    shutil.copytree(PAGE, site, dirs_exist_ok=True, ignore=shutil.ignore_patterns('study'))  # its page has blanks to be filled
     page = site/NAME
     page.write_text(page.read_text().replace(f'href="{home}/', 'href="'))
 
