@@ -18,7 +18,7 @@ from torch import nn, Tensor
 from . import __version__
 from .core import PhotoError
 from .colorization import Colorization, pad8, predict_ab
-from .models import auto_device, load_model, load_styles
+from .models import load_model, load_styles
 from .photo_files import MAX_PIXELS, Photo, read_photo
 from .fast import lean_model
 from .photo_writing import write_photo
@@ -215,7 +215,7 @@ def from_pretrained(cls:Colorizer,
                     **kw # `saturation`, `style_strength`, `guided`
                    ):
     "Load a model. Raises FileNotFoundError with the names that exist, or ValueError for the device or an unknown preset."
-    model = load_model(name_or_path, auto_device() if device == 'auto' else device)
+    model = load_model(name_or_path, device)
     if fast and dtype == torch.bfloat16 and model.config.fusion_kernel == 1: model = lean_model(model)
     model = model.to(dtype or torch.float32)
     if str(style).startswith('class:'): style = load_styles(name_or_path)[str(style).removeprefix('class:')]
