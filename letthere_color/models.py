@@ -110,7 +110,7 @@ def _no_model(name):
     return FileNotFoundError(f'No model {name!r}: choose one of {models}, or a folder with config.json and '
                              'model.safetensors, or a hub id like owner/name.')
 
-def load_model(name_or_path:str|Path|None=None, # Shipped model, folder, hub id `owner/name`; None: the default
+def load_model(name_or_path:str|Path|None=None, # A shipped model, folder, hub id `owner/name`; None: `small`
                device:str|torch.device|None=None # As for usable_device
               ) -> nn.Module: # In eval mode: a `Colorization`, or what else its `config.network` names
     "Load a trained model. Raises FileNotFoundError, naming those that exist, or ValueError."
