@@ -41,7 +41,7 @@ class ModelConfig:
     fusion_kernel:int = 1 # 1 is the paper's, 3 that of the authors' released model
     norm:bool = True # Batch normalisation
     color_space:str = 'lab' # What the network is asked for: `lab`, `yuv` or `rgb` (section 4.8)
-    network:str = 'ours' # `ours` is this chapter's; chapter 8 adds those it is compared with
+    network:str = 'ours' # `ours` is this chapter's; chapter 5b names others
     class_names:list[str] = field(default_factory=list, hash=False) # Names of the classes, if known
     mean_ab:list[float] = field(default_factory=list, hash=False) # Mean colour of the training, if known
     name:str = '' # A short name for the model

@@ -37,7 +37,8 @@ def build_model(config:ModelConfig) -> nn.Module: # With weights drawn by chance
 def exchanged_parts(model:nn.Module # With a `config`
                    ) -> list[str]: # Names of parts
     "Parts with other layers, or other settings, than `build_model(model.config)` gives them."
-    def layers(net): return {name: [(k, type(m), m.extra_repr()) for k,m in part.named_modules()]
+    def kind(m): return isinstance(m, nn.modules.batchnorm._BatchNorm) or type(m)  # synchronised or not
+    def layers(net): return {name: [(k, kind(m), m.extra_repr()) for k,m in part.named_modules()]
                              for name,part in net.named_children()}
     with torch.random.fork_rng([]): plain = build_model(model.config)
     if type(model) is not type(plain): return [type(model).__name__]

@@ -88,6 +88,8 @@ def test_exchanged_parts(tmp_path):
     state = torch.random.get_rng_state()
     with pytest.raises(ValueError, match='low_level would be lost'): save_model(model, tmp_path/'m')
     assert not (tmp_path/'m').exists() and torch.equal(state, torch.random.get_rng_state())
+    synced = nn.SyncBatchNorm.convert_sync_batchnorm(Colorization(toy))  # as training on several GPUs leaves it
+    assert exchanged_parts(synced) == []
     class Other(Colorization): pass
     with pytest.raises(ValueError, match='Other would be lost'): save_model(Other(toy), tmp_path/'m')
     save_model(Colorization(toy), tmp_path/'m')
