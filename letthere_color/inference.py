@@ -128,7 +128,7 @@ def paint(model:Colorization, # In eval mode
     return ab[..., :h, :w]
 
 # %% ../nbs/07_inference.ipynb #340aacc3
-KNOWN = nn.Conv2d, nn.Linear, nn.Upsample, nn.BatchNorm2d, nn.ReLU, nn.GELU, nn.Sigmoid # Those that halo knows
+KNOWN = nn.Conv2d, nn.Linear, nn.Upsample, nn.BatchNorm2d, nn.ReLU, nn.GELU, nn.Sigmoid # What halo knows
 
 def halo(model:Colorization) -> int: # Pixels, a multiple of 8
     "How far beyond its border colours of a tile depend on the photo. Raises ValueError where nobody knows."
