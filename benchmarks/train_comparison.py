@@ -11,16 +11,16 @@ import argparse, csv, json, sys, time
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import torch
 from fastai.callback.core import Callback
+from torch.utils.flop_counter import FlopCounterMode
 from letthere_color.models import load_model
 from letthere_color.photos import cache_photos
 from letthere_color.judging import judge_photos, mean_and_error, measured_with
-from letthere_color.rivals import multiply_adds
 from letthere_color.inference import Colorizer
 from letthere_color.low_level import n_params
-from letthere_color.training import Recipe
+from letthere_color.training import mean_ab, Recipe
 from letthere_color.runs import train_colorizer
-from letthere_color.style_transfer import mean_ab
 
 BASE = Recipe(width=.25, bs=64, size=112, cache_size=128, opt='adamw', lr=2e-3, wd=1e-2, schedule='cosine', seed=0)
 RUNS = dict(ours={}, # What each has of its own
@@ -49,6 +49,11 @@ def judged(name, folder):
     path = folder/'judged.json'
     if not path.exists(): path.write_text(json.dumps(judge_photos(Colorizer(load_model(folder)), a.valid, mean_ab=mean_ab(train))))
     return json.loads(path.read_text())
+
+def multiply_adds(model, size):
+    "Multiplications with additions of convolutions and matrices for one photo"
+    with torch.no_grad(), FlopCounterMode(display=False) as counter: model(torch.zeros(1, 1, size, size))
+    return counter.get_total_flops()//2
 
 def errors(found): return [o[found['photos']['columns'].index('ciede2000')] for o in found['photos']['rows']]
 

@@ -31,9 +31,9 @@ class ColorizationNetwork(nn.Sequential):
             conv_layer(c64, c32, norm=norm), nn.Conv2d(c32, channels, 3, padding=1), nn.Sigmoid())
 
 # %% ../nbs/05_colorization.ipynb #fbb62270
-@dataclass
+@dataclass(frozen=True)
 class ModelConfig:
-    "Everything needed to build a `Colorization` model; stored beside its weights as config.json."
+    "What decides the shape of a model; stored beside its weights as config.json. Raises ValueError."
     width:float = 1. # Scales all channels: 1.0 is the paper, 0.5 and 0.25 are smaller
     n_classes:int = 205 # Scene classes
     global_size:int = 224 # Height and width of the copy that the global branch sees, in pixels
@@ -41,18 +41,22 @@ class ModelConfig:
     fusion_kernel:int = 1 # 1 is the paper's, 3 that of the authors' released model
     norm:bool = True # Batch normalisation
     color_space:str = 'lab' # What the network is asked for: `lab`, `yuv` or `rgb` (section 4.8)
-    network:str = 'ours' # `ours` is this chapter's; chapter 8 adds those it is compared with
-    class_names:list[str] = field(default_factory=list) # Names of the classes, if known
-    mean_ab:list[float] = field(default_factory=list) # Mean a and b of the training photos, if known: what to paint when one knows nothing
+    network:str = 'ours' # `ours` is this chapter's; chapter 5b names others
+    class_names:list[str] = field(default_factory=list, hash=False) # Names of the classes, if known
+    mean_ab:list[float] = field(default_factory=list, hash=False) # Mean colour of the training, if known
     name:str = '' # A short name for the model
+
+    def __post_init__(self):
+        if self.color_space in COLOR_SPACES: return
+        raise ValueError(f'No colour space {self.color_space!r}: choose one of {", ".join(COLOR_SPACES)}.')
 
 # %% ../nbs/05_colorization.ipynb #e4075f0b
 def check_size(L:Tensor # `(B,C,H,W)`
               ) -> Tensor: # The same
     "Raises ValueError below 8 pixels."
-    h, w = L.shape[-2:]
-    if min(h, w) < 8: raise ValueError(f'A photo of {w}x{h} pixels is too small: the network needs 8x8; enlarge it first.')
-    return L
+    if min(L.shape[-2:]) >= 8: return L
+    size = f'{L.shape[-1]}x{L.shape[-2]}'
+    raise ValueError(f'A photo of {size} pixels is too small: the network needs 8x8; enlarge it first.')
 
 def pad8(L:Tensor # `(B,C,H,W)`
         ) -> Tensor: # The same, H and W rounded up to multiples of 8
@@ -65,10 +69,7 @@ class Colorization(nn.Module, PyTorchModelHubMixin, library_name='letthere_color
     "The whole network (section 3, figure 2): lightness in, chroma at half size and scene scores out."
     def __init__(self, config:ModelConfig=ModelConfig()): # Sizes and options
         super().__init__()
-        c = self.config = config
-        if c.color_space not in COLOR_SPACES:
-            raise ValueError(f'No colour space {c.color_space!r}: choose one of {", ".join(COLOR_SPACES)}.')
-        self.space = COLOR_SPACES[c.color_space]
+        c, self.config, self.space = config, config, COLOR_SPACES[config.color_space]
         self.low_level, self.mid_level = LowLevel(c.width, c.norm), MidLevel(c.width, c.norm)
         if c.use_global:
             self.global_features = GlobalFeatures(c.width, c.global_size, c.norm)
@@ -78,24 +79,26 @@ class Colorization(nn.Module, PyTorchModelHubMixin, library_name='letthere_color
         self.colorization = ColorizationNetwork(c.width, c.norm, self.space.channels)
 
     def encode_global(self, L, low=None):
-        "Global features `(B,256)` and hidden layer `(B,512)` of `L`; `low` is reused if `L` has `global_size`."
+        "Global features `(B,256)`, hidden layer `(B,512)` of `L`; `low` is reused if `L` has `global_size`."
         size = (self.config.global_size,)*2
         if L.shape[-2:] != size: L, low = F.interpolate(L, size, mode='bilinear', antialias=True), None
         return self.global_features(self.low_level(L) if low is None else low)
 
     def forward(self, L, style=None):
-        "`L` `(B,1,H,W)` to ab `(B,2,H/2,W/2)`, in [0,1], and scores `(B,n_classes)`. A `style` replaces the global features: no scores."
+        "`L` `(B,1,H,W)` to ab `(B,2,H/2,W/2)`, in [0,1], and scores. With a `style` `(B,256)` no scores."
         h, w = L.shape[-2:]
-        low, glob, scores = self.low_level(pad8(check_size(L))), style, None  # low (B,512,H/8,W/8)
+        low, glob, scores = self.low_level(padded := pad8(check_size(L))), style, None  # low (B,512,H/8,W/8)
         if self.config.use_global and style is None:
             glob, hidden = self.encode_global(L, low)
             scores = self.classifier(hidden)
         ab = self.colorization(self.fusion(self.mid_level(low), glob))
+        got, wanted = tuple(ab.shape[1:]), (self.space.channels, padded.shape[-2]//2, padded.shape[-1]//2)
+        if got != wanted: raise ValueError(f'The parts give colours {got} instead of {wanted}.')
         return ab[..., :-(-h//2), :-(-w//2)], scores
 
 # %% ../nbs/05_colorization.ipynb #c6d03321
 @torch.no_grad()
-def predict_ab(model:Colorization, # In eval mode
+def predict_ab(model:nn.Module, # A `Colorization`, or what takes and gives the same; in eval mode
                L:Tensor, # Lightness in [0,1], `(B,1,H,W)`, H and W at least 8
                style:Tensor|None=None # Global features of another photo, `(B,256)`
               ) -> Tensor: # Chroma in CIE units, `(B,2,H,W)`

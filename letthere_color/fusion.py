@@ -22,7 +22,7 @@ class MidLevel(nn.Sequential):
 
 # %% ../nbs/04_fusion.ipynb #9ce99b3e
 class Fusion(nn.Module):
-    "Fusion layer (section 3.2.4): joins the mid-level features of each cell with the global features of the photo."
+    "Fusion layer (section 3.2.4): joins the mid-level features of each cell with the global ones."
     def __init__(self, 
                  nf:int=256, # Mid-level channels, and output channels
                  n_global:int=256, # Length of the global features; 0 leaves them out

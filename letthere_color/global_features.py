@@ -29,11 +29,11 @@ class GlobalFeatures(nn.Module):
                  norm:bool=True # Batch normalisation?
                 ):
         super().__init__()
-        c, fc1, self.n_hidden, self.nf = [scaled(n, width) for n in (512, 1024, 512, 256)]
+        c, fc1, fc2, self.nf = [scaled(n, width) for n in (512, 1024, 512, 256)]
         side = -(-size // 32)  # the photo is halved five times, rounding up
         self.convs = nn.Sequential(*[conv_layer(c, c, s, norm=norm) for s in (2,1,2,1)])
-        self.hidden = nn.Sequential(linear_layer(c*side**2, fc1, norm), linear_layer(fc1, self.n_hidden, norm))
-        self.out = linear_layer(self.n_hidden, self.nf, norm)
+        self.hidden = nn.Sequential(linear_layer(c*side**2, fc1, norm), linear_layer(fc1, fc2, norm))
+        self.n_hidden, self.out = fc2, linear_layer(fc2, self.nf, norm)
 
     def forward(self, low:Tensor # `(B,512,size/8,size/8)`
                ) -> tuple[Tensor,Tensor]: # Global features `(B,256)`, and the layer before them `(B,512)`
@@ -42,7 +42,7 @@ class GlobalFeatures(nn.Module):
 
 # %% ../nbs/03_global_features.ipynb #de9d3f6a
 class Classifier(nn.Sequential):
-    "Scene classifier (section 3.3): from the 512 hidden numbers of the global network to class scores (logits)."
+    "Scene classifier (section 3.3): from the 512 hidden numbers to class scores (logits)."
     def __init__(self, 
                  n_classes:int=205, # Scenes to tell apart; Places205 has 205
                  ni:int=512, # Size of the global network's second fully connected layer

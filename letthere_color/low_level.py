@@ -30,15 +30,15 @@ def scaled(nf:int, # Channels in the paper
 
 # %% ../nbs/02_low_level.ipynb #38fc6773
 class LowLevel(nn.Sequential):
-    "Low-level features (section 3.2.1): `(B,1,H,W)` in [0,1] to `(B,512,H/8,W/8)`, strides instead of pooling."
+    "Low-level features (section 3.2.1): `(B,1,H,W)` in [0,1] to `(B,512,H/8,W/8)`, by strides."
     layers = [(64,2), (128,1), (128,2), (256,1), (256,2), (512,1)]  # (channels, stride)
     def __init__(self, 
                  width:float=1., # Scales the number of channels
                  norm:bool=True # Batch normalisation?
                 ):
         nfs = [1] + [scaled(nf, width) for nf,_ in self.layers]
-        super().__init__(*[conv_layer(ni, nf, s, norm=norm) for ni,nf,(_,s) in zip(nfs, nfs[1:], self.layers)])
-        self.nf = nfs[-1]
+        shapes, self.nf = zip(nfs, nfs[1:], self.layers), nfs[-1]
+        super().__init__(*[conv_layer(ni, nf, s, norm=norm) for ni,nf,(_,s) in shapes])
 
 # %% ../nbs/02_low_level.ipynb #3918aa91
 def n_params(model:nn.Module, # Any module
@@ -46,4 +46,5 @@ def n_params(model:nn.Module, # Any module
             ) -> int: # Number of learnable numbers
     "Parameters of `model`; batch norm is counted apart, as the paper's table leaves it out."
     skip = () if norm else nn.modules.batchnorm._BatchNorm
-    return sum(p.numel() for m in model.modules() if not isinstance(m, skip) for p in m.parameters(recurse=False))
+    layers = [m for m in model.modules() if not isinstance(m, skip)]
+    return sum(p.numel() for m in layers for p in m.parameters(recurse=False))
