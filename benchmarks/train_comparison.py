@@ -12,13 +12,13 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from fastai.callback.core import Callback
-from letthere_color.colorization import ModelConfig
 from letthere_color.models import load_model
 from letthere_color.photos import cache_photos
 from letthere_color.judging import judge_photos, mean_and_error, measured_with
 from letthere_color.rivals import multiply_adds
 from letthere_color.inference import Colorizer
 from letthere_color.low_level import n_params
+from letthere_color.colorization import ModelConfig
 from letthere_color.training import Recipe
 from letthere_color.runs import load_recipe, train_colorizer
 
