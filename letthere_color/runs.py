@@ -158,13 +158,13 @@ def _where(run, started, batch, epochs):
     return f'All {epochs} epochs are done. A new run that starts from {run.folder}/model goes on from there.'
 
 # %% ../nbs/06e_runs.ipynb #e2a7d604
-def _model_card(name, recipe, history, train):
+def _model_card(folder, recipe, train):
     "What a user must know of a model: data, recipe, metrics."
-    names, *_, values = (o.split(',')[1:] for o in history.read_text().splitlines())
+    names, *_, values = (o.split(',')[1:] for o in (folder/'history.csv').read_text().splitlines())
     found, paper = ', '.join(f'{n} {float(v):.4g}' for n, v in zip(names, values)), _flat(Recipe())
     own = ', '.join(f'{k} {v}' for k, v in _flat(recipe).items() if v != paper[k])
     data, out = f'{len(train)} photos of {len(train.classes)} classes', len(train.skipped)
-    return '\n'.join([f'# {name}', '', 'A letthere_color model: colours grey photos.', '',
+    return '\n'.join([f'# {folder.name}', '', 'A letthere_color model: colours grey photos.', '',
                       f'- **Data**: {data}; {out} grey or unreadable ones left out.',
                       f'- **Recipe**: {own or "that of the paper"}.',
                       f'- **Metrics** on the validation photos: {found}.', ''])
@@ -211,8 +211,7 @@ def train_colorizer(train:PhotoCache, # Photos to learn from
         if n == 1: stack.enter_context(asked_to_stop(lambda: setattr(run, 'stop', True)))
         pictures = [EpochPictures(folder=None if IN_NOTEBOOK else folder)]*verbose
         learn.fit(recipe.epochs - run.start, cbs=[run, *pictures, *cbs])
-        card = _model_card(folder.name, recipe, folder/'history.csv', train) if process == 0 else ''
-        if process == 0: save_model(learn.model, folder/'model', card)
+        if process == 0: save_model(learn.model, folder/'model', _model_card(folder, recipe, train))
     return learn
 
 # %% ../nbs/06e_runs.ipynb #traincm0
@@ -240,7 +239,7 @@ def _cached(photos, valid, out, side):
 
 # %% ../nbs/06e_runs.ipynb #traincm1
 def train_command(out:Path, # Folder of the run and its model
-                  asked:dict, # `photos`, `valid`: lists of paths; `recipe`: a name; fields of Recipe
+                  asked:dict, # `photos`, `valid`: paths; `recipe`: a name; plain fields of Recipe
                   resume:bool=False, # Go on from the last checkpoint; what is not asked for is as it was
                   device:str|None=None, # None: a GPU if there is one
                   complain=print # Told which photos were left out, line by line
@@ -251,7 +250,7 @@ def train_command(out:Path, # Folder of the run and its model
         raise ValueError(f'no recipe {asked["recipe"]!r}: choose one of {", ".join(RECIPES)}')
     if device: usable_device(device)
     with first_process_first(): asked = _settings(out, asked, resume, first)
-    own = {f.name: asked[f.name] for f in fields(Recipe) if f.name in asked}
+    own = {k: v for k, v in asked.items() if k not in ('photos', 'valid', 'recipe')}
     r = replace(RECIPES[asked.get('recipe', 'tiny')], **own)
     if r.start and load_model(r.start).config.width > r.model.width:
         raise ValueError(f'{r.start} is wider than the recipe: choose a wider recipe with --recipe.')

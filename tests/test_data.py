@@ -2,10 +2,9 @@
 import tarfile, threading
 from functools import partial
 from http.server import HTTPServer, SimpleHTTPRequestHandler
-from pathlib import Path
 
 import numpy as np, pytest, torch
-from PIL import Image, ImageFile
+from PIL import ImageFile
 from letthere_color import batches as data, photos
 from letthere_color.core import sample_photos
 
@@ -61,7 +60,7 @@ def four(tmp_path):
 
 def test_decodes_in_parallel(tmp_path, four, monkeypatch):
     "Two threads are within Pillow's decoder at the same time, or both would wait for each other in vain"
-    together, decode, met = threading.Barrier(2, timeout=60), ImageFile.ImageFile.load, set()
+    together, decode, met = threading.Barrier(2, timeout=20), ImageFile.ImageFile.load, set()
     def load(im):
         if id(im) not in met and im.size == (64,48): met.add(id(im)); alive.append(im); together.wait()
         return decode(im)

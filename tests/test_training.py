@@ -8,7 +8,7 @@ import numpy as np, pytest, torch
 from safetensors.torch import load_file
 from fastai.learner import load_learner
 from letthere_color.core import sample_photos
-from letthere_color.batches import photo_dataloaders, PhotoBatches, toy_scenes
+from letthere_color.batches import PhotoBatches, toy_scenes
 from letthere_color.colorization import ModelConfig
 from letthere_color.models import build_model
 from letthere_color.training import colorizer_learner, JointLoss, Recipe, RECIPES
@@ -128,7 +128,7 @@ unet = replace(toy, model=ModelConfig(width=.125, network='unet', use_global=Fal
 
 @pytest.fixture(scope='module', params=['ours', 'unet', 'yuv'])
 def learn(request):
-    from letthere_color import rivals
+    from letthere_color import rivals  # noqa: F401 - makes its networks known
     recipe = dict(ours=toy, unet=unet, yuv=replace(toy, model=ModelConfig(width=.125, color_space='yuv')))[request.param]
     learn = colorizer_learner(toy_scenes(24, size=40, seed=1), toy_scenes(12, size=40, seed=2), recipe, device='cpu')
     learn.scores = 0 if request.param == 'unet' else 2
