@@ -76,6 +76,7 @@ class InColorSpace(Callback):
         scores = self.lab.new_zeros(len(answer), 0) if scores is None else scores.float()
         self.learn.pred = self.space.decode(self.x, answer)[:,1:], scores  # (B,2,H,W), (B,n_classes)
         self.learn.yb = self.lab[:,1:], self.yb[1]
+    def after_fit(self): self.lab = None  # no photos in what is exported
 
 # %% ../nbs/06_training.ipynb #3cd17682
 class PhotoMetric(Metric):
