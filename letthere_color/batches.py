@@ -61,17 +61,13 @@ class PhotoBatches(DataLoader):
         super().__init__(which, bs=bs, **(dict(shuffle=train, drop_last=train) | kwargs))
         self.cache, self.size, self.train, self.seed, self.min_scale = cache, size, train, seed, min_scale
         self.epoch = self.first = 0  # where to start: `first` batches of the epoch are skipped
-        self.share = slice(share[0], None, share[1])
-        self.seconds = 0.  # spent on reading and cropping
+        self.share, self.seconds = slice(share[0], None, share[1]), 0.  # spent on reading and cropping
+
+    def _rng(self, *key): return np.random.default_rng([self.seed, self.epoch, *key])
+    def shuffle_fn(self, idxs): return self._rng().permutation(idxs)
+    def after_iter(self): self.epoch, self.first = self.epoch + 1, 0
 
 # %% ../nbs/01b_batches.ipynb #streambt
-@patch
-def _rng(self:PhotoBatches, *key): return np.random.default_rng([self.seed, self.epoch, *key])
-@patch
-def shuffle_fn(self:PhotoBatches, idxs): return self._rng().permutation(idxs)
-@patch
-def after_iter(self:PhotoBatches): self.epoch, self.first = self.epoch + 1, 0
-
 @patch
 def create_batches(self:PhotoBatches, idxs):
     for k, chunk in enumerate(chunked(idxs, self.bs, self.drop_last)):
@@ -85,8 +81,7 @@ def create_batches(self:PhotoBatches, idxs):
 @patch
 def after_batch(self:PhotoBatches, batch):
     rgb, label = batch
-    to = [self.size]*2
-    if rgb.shape[-1] != self.size: rgb = F.interpolate(rgb/255, to, mode='bilinear', antialias=True)
+    if rgb.shape[-1] != self.size: rgb = F.interpolate(rgb/255, self.size, mode='bilinear', antialias=True)
     return rgb2lab(rgb), label
 
 # %% ../nbs/01b_batches.ipynb #f9b14f4b

@@ -1,5 +1,5 @@
 """Photos that are decoded and kept (nbs/01_photos.ipynb); sets from the network, by stand-ins on this machine (nbs/01b_batches.ipynb)."""
-import tarfile, threading
+import subprocess, sys, tarfile, threading
 from functools import partial
 from http.server import HTTPServer, SimpleHTTPRequestHandler
 
@@ -106,3 +106,8 @@ def test_mean_colour():
     from letthere_color.core import rgb2lab
     want = rgb2lab(cache.photos.permute(0,3,1,2))[:,1:].mean((0,2,3))
     assert torch.allclose(torch.tensor(cache.mean_ab()), want, atol=1e-3)
+
+def test_without_fastai():
+    "Reading, caching and measuring photos must not ask for what only training needs"
+    code = 'import sys; sys.modules["fastai"] = None; import letthere_color.photos, letthere_color.metrics'
+    subprocess.run([sys.executable, '-c', code], check=True)
