@@ -1,4 +1,4 @@
-"""How much of a second run to take, and how much chroma? Weights on the line between the model before it and the model after it. (notebook 06)
+"""How much of a second run to take, and how much chroma? Weights on the line between the model before it and the model after it. (notebook 06e)
 
 python benchmarks/blend.py BEFORE AFTER VALID [--shares 0 .5 1] [--chroma 1 1.1] [--json nbs/results/blend.json]
 BEFORE, AFTER: models, shipped names or folders, the second started from the first. VALID: class folders or a .tar shard of colour photos, or
@@ -15,7 +15,7 @@ from letthere_color.models import load_model
 from letthere_color.core import rgb2lab
 from letthere_color.photos import cache_photos, load_cache
 from letthere_color.film import aged
-from letthere_color.training import chroma, chroma_true, psnr, psnr_grey
+from letthere_color.metrics import Painted
 from letthere_color.surgery import blended, saturated
 
 p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -33,11 +33,9 @@ with tempfile.TemporaryDirectory() as tmp:
         if factor != 1: model = saturated(model, factor)  # only networks like the paper's
         for i, rgb in enumerate(photos.photos.split(64)):
             rgb = rgb.permute(0,3,1,2)/255
-            L, true = rgb2lab(rgb).split((1,2), 1)
-            L, old = L/100, aged(rgb, i)/100
-            ab = predict_ab(model, L)
-            measured = [f(L, ab, true, None, None) for f in (psnr, psnr_grey, chroma, chroma_true)]
-            found.append(torch.stack([*measured, psnr(L, predict_ab(model, old), true, None, None)]))
+            lab = rgb2lab(rgb)
+            new, old = (Painted(lab, predict_ab(model, L/100)) for L in (lab[:,:1], aged(rgb, i)))
+            found.append(torch.stack([new.psnr(), new.psnr_grey(), new.chroma(), new.chroma_true(), old.psnr()]))
         end, grey, painted, truth, as_old = torch.cat(found, 1).mean(1).tolist()
         rows.append(dict(share=share, chroma=factor, gain=round(end - grey, 3), gain_aged=round(as_old - grey, 3), chroma_ratio=round(painted/truth, 3)))
         print(rows[-1], flush=True)

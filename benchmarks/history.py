@@ -11,6 +11,7 @@ import torch
 from letthere_color.models import load_model
 from letthere_color.core import lab2rgb, rgb2lab
 from letthere_color.photos import cache_photos
+from letthere_color.metrics import psnr
 from letthere_color.film import blurred, bordered, faded, grainy, on_film, scratched, stretched
 from letthere_color.models import load_styles
 from letthere_color.inference import look_around, paint
@@ -34,8 +35,10 @@ DAMAGE = { # name -> strength -> function of (rgb, L)
     'old photo': {'': old}}
 REMEDIES = {'none': [stretch, median], 'film': [stretch], 'faded': [stretch], 'grain': [blur, median], 'scratches': [median], 'border': [], 'blur': [], 'old photo': [stretch, median, blur]}
 
-def psnr(L, ab, rgb): return -10*(lab2rgb(torch.cat([L, ab], 1)) - rgb).square().mean((1,2,3)).log10()
-def score(L, ab, rgb): return torch.stack([psnr(L, ab, rgb) - psnr(L, 0*ab, rgb), ab.norm(dim=1).mean((1,2))], 1)  # (B,2)
+def coloured(L, ab): return lab2rgb(torch.cat([L, ab], 1))
+def score(L, ab, rgb):
+    gain = psnr(coloured(L, ab), rgb) - psnr(coloured(L, 0*ab), rgb)
+    return torch.stack([gain, ab.norm(dim=1).mean((1,2))], 1)  # (B,2)
 def painted(model, L, around=None): return paint(model, L/100, look_around(model, L/100) if around is None else around)
 
 def inside(ab, size): # the photo without its border

@@ -1,4 +1,4 @@
-"""Training speed: a plain PyTorch script beside this library. (notebook 06)
+"""Training speed: a plain PyTorch script beside this library. (notebook 06e)
 
 python benchmarks/throughput.py [--photos FOLDER | --side 256] [--width 0.25] [--size 112] [--batches 12] [--json nbs/results/throughput.json]
 
@@ -56,6 +56,8 @@ def plain(folder, a):
 def ours(folder, a):
     import torch
     from fastai.callback.core import Callback, CancelFitException, CancelValidException
+    from letthere_color.colorization import ModelConfig
+    from letthere_color.core import keep_freed_memory
     from letthere_color.photos import cache_photos
     from letthere_color.training import colorizer_learner, Recipe
     cache = cache_photos(folder, a.tmp/'cache', a.cache)
@@ -66,7 +68,9 @@ def ours(folder, a):
             if torch.cuda.is_available(): torch.cuda.synchronize()
             times.append(time.perf_counter())
             if len(times) > a.batches + WARM: raise CancelFitException('enough')
-    recipe = Recipe(width=a.width, bs=a.bs, size=a.size, opt='adamw', lr=1e-3, epochs=1000)
+    if torch.cuda.is_available(): torch.backends.cudnn.benchmark = True
+    else: keep_freed_memory()  # both as `train_colorizer` does
+    recipe = Recipe(ModelConfig(width=a.width), bs=a.bs, size=a.size, opt='adamw', lr=1e-3, epochs=1000)
     learn = colorizer_learner(cache, cache, recipe)
     learn.metrics = []
     with learn.no_bar(), learn.no_logging(): learn.fit(recipe.epochs, cbs=Clock())
@@ -77,8 +81,9 @@ def gpu_figures(learn, batches_per_s):
     "The card, and the operations of forward and backward pass as a share of what its matrix units reach in bfloat16"
     import torch
     from torch.utils.flop_counter import FlopCounterMode
-    L, ab, label = learn.dls.one_batch()
-    with FlopCounterMode(display=False) as counter: learn.loss_func(learn.model(L), ab, label).backward()
+    lab, label = learn.dls.one_batch()
+    x, target = learn.model.space.encode(lab)
+    with FlopCounterMode(display=False) as counter: learn.loss_func(learn.model(x), target, label).backward()
     x = torch.randn(8192, 8192, dtype=torch.bfloat16, device='cuda')
     def products(n):
         torch.cuda.synchronize(); begun = time.perf_counter()

@@ -1,4 +1,4 @@
-"""The networks of section 4 of the paper, trained alike: same photos, batches, optimiser and number of steps. (notebook 08)
+"""The networks of section 4 of the paper, trained alike: same photos, batches, optimiser and number of steps. (notebook 08b)
 
 python benchmarks/train_comparison.py SHARDS... --valid SHARD -o FOLDER [--epochs 3] [--only NAME ...] [--resume]
 
@@ -19,10 +19,11 @@ from letthere_color.photos import cache_photos
 from letthere_color.judging import judge_photos, mean_and_error, measured_with
 from letthere_color.inference import Colorizer
 from letthere_color.low_level import n_params
-from letthere_color.training import mean_ab, Recipe
-from letthere_color.runs import train_colorizer
+from letthere_color.colorization import ModelConfig
+from letthere_color.training import Recipe
+from letthere_color.runs import load_recipe, train_colorizer
 
-BASE = Recipe(width=.25, bs=64, size=112, cache_size=128, opt='adamw', lr=2e-3, wd=1e-2, schedule='cosine', seed=0)
+BASE = Recipe(ModelConfig(width=.25), bs=64, size=112, cache_size=128, opt='adamw', lr=2e-3, wd=1e-2, schedule='cosine', seed=0)
 RUNS = dict(ours={}, # What each has of its own
             no_global=dict(use_global=False),
             unet=dict(network='unet', use_global=False),
@@ -31,6 +32,11 @@ RUNS = dict(ours={}, # What each has of its own
             no_color_loss=dict(use_color=False, alpha=1.),
             yuv=dict(color_space='yuv'),
             rgb=dict(color_space='rgb'))
+
+def recipe_of(name, **kw):
+    "What all have in common, and what is its own: of the network, or of the training"
+    of_network = {k: v for k,v in RUNS[name].items() if hasattr(BASE.model, k)}
+    return replace(BASE, model=replace(BASE.model, **of_network), **{k: v for k,v in RUNS[name].items() if k not in of_network}, **kw)
 
 class Stopwatch(Callback):
     "Seconds of each epoch, by the clock and of processor time, in `seconds.json`; of an interrupted epoch those since it was resumed."
@@ -47,7 +53,7 @@ def judged(name, folder):
     "What judge_photos says of a run that has ended, kept in its folder; None for one that learnt no colours"
     if not RUNS[name].get('use_color', True): return None
     path = folder/'judged.json'
-    if not path.exists(): path.write_text(json.dumps(judge_photos(Colorizer(load_model(folder)), a.valid, mean_ab=mean_ab(train))))
+    if not path.exists(): path.write_text(json.dumps(judge_photos(Colorizer(load_model(folder)), a.valid, mean_ab=train.mean_ab())))
     return json.loads(path.read_text())
 
 def multiply_adds(model, size):
@@ -59,7 +65,7 @@ def errors(found): return [o[found['photos']['columns'].index('ciede2000')] for 
 
 def row(name, folder, n_photos):
     "What the table says about a run that has ended"
-    recipe, seconds = Recipe(**json.loads((folder/'recipe.json').read_text())), json.loads((folder/'seconds.json').read_text())
+    recipe, seconds = load_recipe(folder), json.loads((folder/'seconds.json').read_text())
     with open(folder/'history.csv') as f: epochs = [{k: float(v) for k,v in o.items()} for o in csv.DictReader(f)]
     model, found = load_model(folder), judged(name, folder)
     reference = judged('ours', a.output/'ours') if found and name != 'ours' and ended(a.output/'ours') else None
@@ -87,8 +93,8 @@ train_cache, valid_cache = a.cache or (a.output/'cache/train', a.output/'cache/v
 train = cache_photos(a.photos, train_cache, BASE.cache_size)
 valid = cache_photos(a.valid, valid_cache, BASE.cache_size, train.classes)
 for name in a.only:
-    folder, recipe = a.output/name, replace(BASE, epochs=a.epochs, size=a.size, **RUNS[name])
-    if ended(folder) and json.loads((folder/'recipe.json').read_text()) == asdict(recipe): print(f'{name}: has ended already', flush=True)
+    folder, recipe = a.output/name, recipe_of(name, epochs=a.epochs, size=a.size)
+    if ended(folder) and load_recipe(folder) == recipe: print(f'{name}: has ended already', flush=True)
     else:
         print(f'{name}: {RUNS[name] or "the reference"}', flush=True)
         try: train_colorizer(train, valid, folder, recipe, a.resume, cbs=[Stopwatch(folder)])

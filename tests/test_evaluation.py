@@ -108,16 +108,16 @@ def test_metrics_with_networks(photos):
     assert found['model']['lpips'] != found['grey']['lpips'] and found['model']['fid'] != found['grey']['fid']
     assert fid.real_features_num_samples == 0  # each method has its own
 
-few = Recipe(width=.125, epochs=2, bs=8, size=32, opt='adamw', lr=1e-3, schedule='cosine', bf16=False, seed=3)
+few = Recipe(ModelConfig(width=.125), epochs=2, bs=8, size=32, opt='adamw', lr=1e-3, schedule='cosine', bf16=False, seed=3)
 
-@pytest.mark.parametrize('own', [dict(network='unet', use_global=False), dict(network='zhang', use_global=False), dict(color_space='rgb'),
-                                 dict(use_color=False, alpha=1.)], ids=['unet', 'zhang', 'rgb', 'no_color'])
-def test_cut_off_and_resumed(tmp_path, own):
+@pytest.mark.parametrize('network,own', [(dict(network='unet', use_global=False), {}), (dict(network='zhang', use_global=False), {}), (dict(color_space='rgb'), {}),
+                                         ({}, dict(use_color=False, alpha=1.))], ids=['unet', 'zhang', 'rgb', 'no_color'])
+def test_cut_off_and_resumed(tmp_path, network, own):
     class PowerCut(Exception): pass
     class CutAt(Callback):
         def after_batch(self):
             if self.training and self.dls.train.epoch == 1 and self.iter == 1: raise PowerCut('the power is out')
-    train, valid, recipe = toy_scenes(32, size=40, seed=5), toy_scenes(8, size=40, seed=6), replace(few, **own)
+    train, valid, recipe = toy_scenes(32, size=40, seed=5), toy_scenes(8, size=40, seed=6), replace(few, model=replace(few.model, **network), **own)
     def run(name, **kw): train_colorizer(train, valid, tmp_path/name, recipe, device='cpu', seconds=0, verbose=False, **kw)
     run('whole')
     with pytest.raises(PowerCut): run('cut', cbs=[CutAt()])
@@ -125,9 +125,9 @@ def test_cut_off_and_resumed(tmp_path, own):
     a, b = (load_file(tmp_path/o/'model/model.safetensors') for o in ('whole', 'cut'))
     assert a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
     head = (tmp_path/'cut/history.csv').read_text().splitlines()[0].split(',')
-    assert ('psnr' in head) == recipe.use_color and ('top1' in head) == recipe.use_global
+    assert ('psnr' in head) == recipe.use_color and ('top1' in head) == recipe.model.use_global
     model = load_model(tmp_path/'cut')
-    assert model.config.network == recipe.network and model.config.color_space == recipe.color_space
+    assert model.config.network == recipe.model.network and model.config.color_space == recipe.model.color_space
     assert predict_ab(model, torch.rand(1,1,40,40)).shape == (1,2,40,40)
     if recipe.use_color: assert Colorizer(model)(sample_photos()['coffee'].resize((50,33))).size == (50,33)
 
@@ -139,9 +139,10 @@ def test_older_models_and_runs(tmp_path):
     (tmp_path/'m/config.json').write_text(json.dumps(config))
     assert load_model(tmp_path/'m').space is COLOR_SPACES['lab']
     train, valid = toy_scenes(16, size=40, seed=5), toy_scenes(8, size=40, seed=6)
-    def run(**kw): train_colorizer(train, valid, tmp_path/'run', replace(few, epochs=1, **kw), device='cpu', verbose=False, resume=True)
+    def run(**kw): train_colorizer(train, valid, tmp_path/'run', replace(few, epochs=1, model=replace(few.model, **kw)), device='cpu', verbose=False, resume=True)
     run()
     settings = json.loads((tmp_path/'run/recipe.json').read_text())
+    settings |= settings.pop('model')
     for k in ('network', 'use_color', 'color_space'): del settings[k]
     (tmp_path/'run/recipe.json').write_text(json.dumps(settings))
     run()

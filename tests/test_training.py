@@ -1,10 +1,18 @@
-"""Runs that are killed, stopped, and shared by two processes."""
-import csv, json, os, random, subprocess, sys, time
+"""Runs that are killed, stopped, and shared by two processes; what fastai expects of a Learner; what training must leave alone."""
+import copy, csv, json, os, random, subprocess, sys, time
+from dataclasses import FrozenInstanceError, replace
 from multiprocessing import get_context
 from pathlib import Path
 
-import pytest, torch
+import numpy as np, pytest, torch
 from safetensors.torch import load_file
+from fastai.learner import load_learner
+from letthere_color.core import sample_photos
+from letthere_color.batches import PhotoBatches, toy_scenes
+from letthere_color.colorization import ModelConfig
+from letthere_color.models import build_model
+from letthere_color.training import colorizer_learner, JointLoss, Recipe, RECIPES
+from letthere_color.runs import load_recipe, RunFolder, train_colorizer
 
 from toy_run import toy_run
 
@@ -73,23 +81,166 @@ def test_two_processes_match_one(tmp_path, undisturbed):
 
 def test_validation_teaches_nothing(tmp_path):
     "The average of the weights, batch norm's included, is the same whatever the validation photos are; one photo is enough"
-    from letthere_color.batches import toy_scenes
-    from letthere_color.training import Recipe
-    from letthere_color.runs import train_colorizer
-    few = Recipe(width=.125, epochs=2, bs=8, size=32, opt='adamw', lr=1e-3, ema=.9, bf16=False)
+    few = Recipe(ModelConfig(width=.125), epochs=2, bs=8, size=32, opt='adamw', lr=1e-3, ema=.9, bf16=False)
     def run(name, valid): return train_colorizer(toy_scenes(16, size=32), valid, tmp_path/name, few, device='cpu', verbose=False).model.state_dict()
     a, b = run('a', toy_scenes(9, size=32, seed=1)), run('b', toy_scenes(1, size=32, seed=2))
     assert all(torch.equal(a[k], b[k]) for k in a)
 
 @pytest.mark.skipif(sys.platform == 'win32', reason='folders cannot be locked')
 def test_one_run_at_a_time(tmp_path):
-    from letthere_color.batches import toy_scenes
     from letthere_color.files import lock_file
-    from letthere_color.training import Recipe
-    from letthere_color.runs import train_colorizer
-    scenes, few = toy_scenes(16, size=32), Recipe(width=.125, epochs=1, bs=8, size=32)
+    scenes, few = toy_scenes(16, size=32), Recipe(ModelConfig(width=.125), epochs=1, bs=8, size=32)
     other = os.open(tmp_path, os.O_RDONLY); lock_file(other)
     with pytest.raises(ValueError, match='another process trains there'): train_colorizer(scenes, scenes, tmp_path, few, device='cpu', verbose=False, resume=True)
     os.close(other)
     train_colorizer(scenes, scenes, tmp_path, few, device='cpu', verbose=False, resume=True)
     assert not (tmp_path/'run.lock').exists()
+
+def test_full_disk(tmp_path, monkeypatch):
+    "The last checkpoint stays, and nothing else"
+    learn = colorizer_learner(toy_scenes(16, size=32), toy_scenes(8, size=32), toy, device='cpu')
+    run = RunFolder(tmp_path)
+    with learn.no_bar(), learn.no_logging(): learn.fit(1, cbs=run)
+    before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
+    def full(state, f): f.write(b'half of it'); raise OSError(28, 'No space left on device')
+    monkeypatch.setattr(torch, 'save', full)
+    run.learn = learn
+    with pytest.raises(OSError, match='No space'): run.save(1, 1)
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before and 'checkpoint.pt' in before
+
+def test_older_runs(tmp_path):
+    "Settings were flat before there was `Recipe.model`; such a run goes on, and other settings are named"
+    recipe, scenes = replace(toy, epochs=1), toy_scenes(16, size=32)
+    def run(r): return train_colorizer(scenes, scenes, tmp_path, r, device='cpu', verbose=False, resume=True)
+    run(recipe)
+    settings = json.loads((tmp_path/'recipe.json').read_text())
+    assert settings['model']['width'] == .125
+    old = dict(width=.125, use_global=True, color_space='lab', norm=True, network='ours', start_size=0)
+    (tmp_path/'recipe.json').write_text(json.dumps({k: v for k,v in settings.items() if k != 'model'} | old))
+    assert load_recipe(tmp_path) == recipe
+    run(recipe)
+    with pytest.raises(ValueError, match=r'other settings \(width 0.125\)'): run(replace(recipe, model=ModelConfig(width=.25)))
+
+# What fastai expects
+
+toy = Recipe(ModelConfig(width=.125), epochs=2, bs=8, size=32, opt='adamw', lr=1e-3, schedule='cosine', ema=.9, bf16=False, seed=3)
+unet = replace(toy, model=ModelConfig(width=.125, network='unet', use_global=False)) # Its scores are None
+
+@pytest.fixture(scope='module', params=['ours', 'unet', 'yuv'])
+def learn(request):
+    from letthere_color import rivals  # noqa: F401 - makes its networks known
+    recipe = dict(ours=toy, unet=unet, yuv=replace(toy, model=ModelConfig(width=.125, color_space='yuv')))[request.param]
+    learn = colorizer_learner(toy_scenes(24, size=40, seed=1), toy_scenes(12, size=40, seed=2), recipe, device='cpu')
+    learn.scores = 0 if request.param == 'unet' else 2
+    with learn.no_bar(), learn.no_logging():
+        learn.fit(1)
+        yield learn
+
+@pytest.fixture
+def shown(monkeypatch):
+    "The pictures that were shown"
+    photos = []
+    monkeypatch.setitem(PhotoBatches.show_batch.__globals__, 'show_photos', lambda ps, *a, **kw: photos.extend(ps))
+    return photos
+
+def predicted(learn, dl):
+    "By hand, batch by batch: a and b in CIE units"
+    space = learn.model.space
+    with torch.no_grad(): return torch.cat([space.decode(x, learn.model.eval()(x)[0])[:,1:] for x in (space.encode(lab)[0] for lab, _ in dl)])
+
+def test_get_preds(learn):
+    (ab, scores), (true, label) = learn.get_preds()
+    assert torch.allclose(ab, predicted(learn, learn.dls.valid), atol=1e-3) and scores.shape == (12, learn.scores)
+    assert torch.equal(true, torch.cat([lab[:,1:] for lab, _ in learn.dls.valid])) and label.tolist() == toy_scenes(12, size=40, seed=2).labels.tolist()
+    if learn.scores: assert torch.allclose(scores.sum(1), torch.ones(12))
+    (ab, scores), _ = learn.get_preds(ds_idx=0)
+    assert len(ab) == 24 and ab.isfinite().all()
+
+def test_photos_of_ones_own(learn, tmp_path):
+    photos = [sample_photos()['china'], np.asarray(sample_photos()['coffee'])]
+    photos[0].save(tmp_path/'china.png')
+    dl = learn.dls.test_dl([*photos, tmp_path/'china.png'])
+    (ab, scores), (_, label) = learn.get_preds(dl=dl)
+    assert ab.shape == (3, 2, 32, 32) and label.tolist() == [-1]*3
+    assert torch.allclose(ab[0], ab[2], atol=1e-3) and not torch.allclose(ab[0], ab[1], atol=1)
+    (painted, scene), *_ = learn.predict(photos[0])
+    assert torch.allclose(painted, ab[0], atol=1e-3)
+    assert not learn.scores or scene == scores[0].argmax()
+
+def test_validate(learn):
+    loss, *values = learn.validate()
+    named = dict(zip(learn.recorder.metric_names[2:], [loss, *values]))
+    assert len(values) == (7 if learn.scores else 5) and all(np.isfinite(values))
+    (ab, _), (true, _) = learn.get_preds()
+    assert abs(named['color_error'] - (ab - true).norm(dim=1).mean().item()) < 1e-3
+
+def test_shows(learn, shown):
+    learn.dls.show_batch(max_n=3)
+    assert [tuple(o.shape) for o in shown] == [(3, 32, 32)]*3
+    learn.show_results(max_n=4)
+    assert tuple(shown[-1].shape) == (3, 3*32, 4*32)
+    lab, _ = next(iter(learn.dls.valid.new(shuffle=True)))
+    truth = shown[-1][:, 64:, :32]
+    from letthere_color.core import lab2rgb
+    assert torch.allclose(truth, lab2rgb(lab[0]), atol=1e-3)
+
+@pytest.mark.filterwarnings('ignore:load_learner')
+def test_export(learn, tmp_path):
+    learn.path = tmp_path
+    before, _ = learn.get_preds()
+    learn.export('it.pkl')
+    assert len(learn.dls.train.dataset) == 24  # still there
+    again = load_learner(tmp_path/'it.pkl')
+    assert not len(again.dls.train.cache) and not len(again.dls.valid.cache)  # the photos have stayed at home
+    dl = again.dls.test_dl(learn.dls.valid.cache)
+    with again.no_bar(), again.no_logging(): after, _ = again.get_preds(dl=dl)
+    assert all(torch.equal(a, b) for a, b in zip(before, after))
+
+def test_other_weights(learn):
+    "The moving average belongs to the fit: weights that are loaded later are the ones that are judged"
+    was = copy.deepcopy(learn.model.state_dict())
+    for p in learn.model.parameters(): p.data.zero_()
+    (ab, _), _ = learn.get_preds()
+    assert not any(p.any() for p in learn.model.parameters())
+    learn.model.load_state_dict(was)
+    assert not torch.allclose(ab, learn.get_preds()[0][0], atol=1e-3)
+
+def test_ended_before_it_was_saved(tmp_path):
+    "Killed after the last epoch: what is resumed ends with the average of the weights, as it would have"
+    def run(): return train_colorizer(toy_scenes(16, size=32), toy_scenes(8, size=32), tmp_path, toy, device='cpu', verbose=False, resume=True)
+    first = run().model.state_dict()
+    assert all(torch.equal(a, b) for a, b in zip(first.values(), run().model.state_dict().values()))
+    last = torch.load(tmp_path/'checkpoint.pt', weights_only=True)['model']
+    assert any(not torch.equal(a, b) for a, b in zip(first.values(), last.values()))
+
+def test_no_scene_is_known():
+    "Validation photos without classes: no accuracy, and no error"
+    valid = replace(toy_scenes(4, size=40), labels=torch.full((4,), -1))
+    learn = colorizer_learner(toy_scenes(16, size=40), valid, toy, device='cpu')
+    with learn.no_bar(), learn.no_logging(): learn.fit(1)
+    assert np.isnan(learn.recorder.values[-1][-1]) and np.isfinite(learn.recorder.values[-1][1])
+
+# What training leaves alone
+
+def test_leaves_no_trace(monkeypatch):
+    "A learner changes neither the allocator, nor cuDNN, nor the random numbers of its caller"
+    from letthere_color import fast_lab
+    monkeypatch.setattr(fast_lab, '_glibc', lambda name: pytest.fail(f'{name} was called'))
+    torch.manual_seed(7)
+    before, benchmark = torch.get_rng_state(), torch.backends.cudnn.benchmark
+    one = colorizer_learner(toy_scenes(16, size=40), None, toy, device='cpu')
+    assert torch.equal(torch.get_rng_state(), before) and torch.backends.cudnn.benchmark == benchmark
+    torch.manual_seed(toy.seed)
+    by_hand = build_model(one.model.config)  # and yet the weights are those of its seed
+    assert all(torch.equal(a, b) for a, b in zip(one.model.state_dict().values(), by_hand.state_dict().values()))
+
+def test_loss_keeps_nothing():
+    loss = JointLoss()
+    answer, scores = torch.rand(2,2,4,4, requires_grad=True), torch.randn(2,3, requires_grad=True)
+    loss((answer, scores), torch.rand(2,2,8,8), torch.tensor([0,1])).backward()
+    copy.deepcopy(loss)
+    assert not [k for k,v in vars(loss).items() if torch.is_tensor(v)]
+
+def test_recipes_are_frozen():
+    with pytest.raises(FrozenInstanceError): RECIPES['small'].epochs = 1
+    assert RECIPES['small'].model is not RECIPES['tiny'].model and RECIPES['small'].model.width == .5
