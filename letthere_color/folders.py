@@ -19,7 +19,8 @@ from pathlib import Path
 import torch
 from PIL import Image
 from .core import PhotoError, remove_unfinished, return_freed_memory
-from .files import READABLE, WRITABLE
+from .files import WRITABLE
+from .photos import is_photo_name
 from .photo_files import MAX_PIXELS
 from .inference import Colorizer
 
@@ -35,8 +36,7 @@ def _files(folder, recursive):
 
 def _wanted(p, without):
     "A photo, and neither hidden nor in the folder of the results?"
-    return (p.suffix.lower() in READABLE and p.is_file() and not p.name.startswith('.')
-            and not (without and p.resolve().is_relative_to(without.resolve())))
+    return is_photo_name(p) and p.is_file() and not (without and p.resolve().is_relative_to(without.resolve()))
 
 def _is_result(p, named):
     "`NAME_color.EXT`, and NAME is there, too?"
@@ -115,7 +115,6 @@ def plan_results(inputs, # Files, folders and patterns, or one of these
 
 # %% ../nbs/07b_folders.ipynb #6d37b2ae
 def _cores(): return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
-
 def _may_fork():
     return sys.platform == 'linux' and threading.active_count() == 1 and not current_process().daemon
 
