@@ -36,7 +36,8 @@ def _files(folder, recursive):
 
 def _wanted(p, without):
     "A photo, and neither hidden nor in the folder of the results?"
-    return is_photo_name(p) and p.is_file() and not (without and p.resolve().is_relative_to(without.resolve()))
+    here = without and p.resolve().is_relative_to(without.resolve())
+    return is_photo_name(p) and p.is_file() and not here
 
 def _is_result(p, named):
     "`NAME_color.EXT`, and NAME is there, too?"

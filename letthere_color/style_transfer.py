@@ -43,14 +43,15 @@ def make_styles(model:Colorization, # In eval mode
         names.append(name); chroma.append(lab[:,1:].mean((0,2,3)))
         features.append(look_around(model, lab[:,:1]/100).float().mean(0))
     if not names:
-        raise ValueError('The photos have no classes: put those of each kind of scene into a folder of its own.')
+        raise ValueError('The photos have no classes: put those of each kind of scene into a folder of '
+                         'its own.')
     return Styles(names, torch.stack(features).cpu(), torch.stack(chroma).cpu())
 
 # %% ../nbs/10_style_transfer.ipynb #2cc96cf9
 def save_styles(styles:Styles, # From make_styles
                 folder:str|Path # Of the model, with its `model.safetensors`
                ) -> Path: # The file, `styles.safetensors`
-    "Keep presets beside the weights that they belong to, in 16 bits. Raises FileNotFoundError without weights."
+    "Keep presets beside their weights, in 16 bits. Raises FileNotFoundError without weights."
     path, about = Path(folder)/'styles.safetensors', dict(names=json.dumps(styles.names))
     data = save(dict(features=styles.features.half(), chroma=styles.chroma.half()),
                 about | dict(weights=weights_mark(path.parent)))
@@ -66,14 +67,16 @@ def remake_styles(sources:list[Path], # Class folders, tar shards, or the cache 
     if not model.config.use_global: raise ValueError('This model has no global features, so no styles.')
     with tempfile.TemporaryDirectory() as tmp:
         ready = len(sources) == 1 and (Path(sources[0])/'cache.json').exists()
-        styles = make_styles(model, load_cache(sources[0]) if ready else cache_photos(list(sources), tmp, 128))
+        photos = load_cache(sources[0]) if ready else cache_photos(list(sources), tmp, 128)
+        styles = make_styles(model, photos)
     return styles, save_styles(styles, model_files(name_or_path))
 
 def style_lines(styles:Styles, # From load_styles
                 terminal:bool=False # For people, with the colours themselves? False: for programs
                ): # Yields lines
     "The names of presets and their mean colours."
-    if terminal: yield 'Kinds of scenes and their mean colour: a is red (or green, below 0), b is yellow (or blue).'
+    if terminal:
+        yield 'Kinds of scenes and their mean colour: a is red (or green, below 0), b is yellow (or blue).'
     for name, (a, b) in zip(styles.names, styles.chroma.tolist()):
         vivid = fit_gamut(torch.tensor([60., 2*a, 2*b])[:,None,None])  # middle lightness, twice as vivid
         rgb = ';'.join(map(str, lab2rgb(vivid, torch.uint8).flatten().tolist()))
