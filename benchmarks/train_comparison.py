@@ -18,9 +18,8 @@ from letthere_color.judging import judge_photos, mean_and_error, measured_with
 from letthere_color.rivals import multiply_adds
 from letthere_color.inference import Colorizer
 from letthere_color.low_level import n_params
-from letthere_color.training import Recipe
+from letthere_color.training import mean_ab, Recipe
 from letthere_color.runs import train_colorizer
-from letthere_color.style_transfer import mean_ab
 
 BASE = Recipe(width=.25, bs=64, size=112, cache_size=128, opt='adamw', lr=2e-3, wd=1e-2, schedule='cosine', seed=0)
 RUNS = dict(ours={}, # What each has of its own

@@ -35,7 +35,7 @@ def _options(
 def _in_a_line(e):
     "What is wrong, for a user"
     if isinstance(e, ModuleNotFoundError):
-        return f'{e.name} is not installed: pip install "letthere_color[train]"'
+        return f'{(e.name or "a package").split(".")[0]} is not installed: pip install "letthere_color[train]"'
     return (str(e).strip() or f'{type(e).__name__}; letthere --debug says where').splitlines()[0]
 
 def main():
@@ -48,7 +48,8 @@ def main():
         if e.code == 130:  # Ctrl-C
             again = '' if '--overwrite' in sys.argv else '; the same command goes on where it was'
             goes_on = dict(train='; --resume goes on', colorize=again)
-            complain('stopped' + next((goes_on[o] for o in sys.argv[1:] if o in goes_on), ''))
+            command = next((o for o in sys.argv[1:] if not o.startswith('-')), '')
+            complain(f'stopped{goes_on.get(command, "")}')
         raise
 
 # %% ../nbs/12_cli.ipynb #37bf8bff
