@@ -35,7 +35,7 @@ def _options(
 def _in_a_line(e):
     "What is wrong, for a user"
     if isinstance(e, ModuleNotFoundError):
-        return f'{(e.name or "a package").split(".")[0]} is not installed: pip install "letthere_color[train]"'
+        return f'{str(e.name).split(".")[0]} is not installed: pip install "letthere_color[train]"'
     return (str(e).strip() or f'{type(e).__name__}; letthere --debug says where').splitlines()[0]
 
 def main():
