@@ -5,16 +5,22 @@ PHOTOS: a folder or .tar shard of colour photos that the model was not trained o
 import argparse, io, json, subprocess
 from pathlib import Path
 
-import numpy as np, torch
+import numpy as np, torch, torch.nn.functional as F
 from PIL import Image
 from letthere_color.models import load_model
 from letthere_color.core import lab2rgb, open_photo, photo2tensor, rgb2lab
 from letthere_color.photos import is_colourful, read_photos
-from letthere_color.inference import predict_chroma
+from letthere_color.colorization import predict_ab
+from letthere_color.inference import working_size
 
 SIZES = [80, 112, 144, 176, 224, 288, 352]
 
 def psnr(rgb, truth): return -10*(rgb - truth).square().mean().log10().item()
+
+def predict_chroma(model, L, size):
+    "As chapter 7 does it: colour at full size from a small copy, bilinear"
+    copy = F.interpolate(L/100, working_size(*L.shape[-2:], size), mode='bilinear', antialias=True)
+    return F.interpolate(predict_ab(model, copy), L.shape[-2:], mode='bilinear')
 
 def measure(source, model, sizes):
     "Mean PSNR at each size, and of the grey photos"

@@ -19,22 +19,25 @@ from pathlib import Path
 import torch
 from PIL import Image
 from .core import PhotoError, remove_unfinished, return_freed_memory
-from .files import READABLE, WRITABLE
+from .files import WRITABLE
+from .photos import is_photo_name
 from .photo_files import MAX_PIXELS
 from .inference import Colorizer
 
 # %% ../nbs/07b_folders.ipynb #2ce98731
 def _files(folder, recursive):
     "Files in a folder, or in those below, too, but for hidden ones"
-    def refuse(e): raise ValueError(f'{e.filename} may not be read: change its permissions, or name the other folders one by one.')
+    def refuse(e):
+        raise ValueError(f'{e.filename} may not be read: change its permissions, or name the other folders '
+                         'one by one.')
     for where, folders, names in os.walk(folder, onerror=refuse):
         folders[:] = [o for o in folders if recursive and not o.startswith('.')]
         yield from (Path(where)/name for name in names)
 
 def _wanted(p, without):
     "A photo, and neither hidden nor in the folder of the results?"
-    return (p.suffix.lower() in READABLE and p.is_file() and not p.name.startswith('.')
-            and not (without and p.resolve().is_relative_to(without.resolve())))
+    here = without and p.resolve().is_relative_to(without.resolve())
+    return is_photo_name(p) and p.is_file() and not here
 
 def _is_result(p, named):
     "`NAME_color.EXT`, and NAME is there, too?"
@@ -45,19 +48,21 @@ def find_photos(inputs, # Files, folders and patterns
                 recursive:bool=False, # Folders below, too?
                 without:Path|None=None # A folder to leave out: that of the results
                ) -> list[tuple[Path,Path]]: # Photos, and their paths below the folder that was named
-    "The photos that `inputs` name, each once. Raises ValueError for a folder or a pattern without photos, and a folder that may not be read."
+    "The photos that `inputs` name, each once. Raises ValueError where there are none, or none may be read."
     found = {}
     for path in map(Path, inputs):
         if path.is_dir():
             inside = without if without and path.resolve() in without.resolve().parents else None
             below = [p for p in sorted(_files(path, recursive)) if _wanted(p, inside)]
-            if not below: raise ValueError(f'{path} has no photos in it: name photos, or the folder that they lie in (--recursive looks into folders below).')
+            if not below: raise ValueError(f'{path} has no photos in it: name photos, or the folder that '
+                                           'they lie in (--recursive looks into folders below).')
             some = [(p, p.relative_to(path)) for p in below]
         else:
             names = [path] if path.exists() else sorted(map(Path, glob.glob(str(path), recursive=True)))
-            if not names and glob.has_magic(str(path)): raise ValueError(f'{path} matches no file: check the pattern and the folder.')
+            if not names and glob.has_magic(str(path)):
+                raise ValueError(f'{path} matches no file: check the pattern and the folder.')
             some = [(p, Path(p.name)) for p in names or [path]]
-        for p, inner in some: found.setdefault(p.parent.resolve()/p.name, (p, inner))  # a link to a photo is one more name
+        for p, inner in some: found.setdefault(p.parent.resolve()/p.name, (p, inner))  # links count
     named = {str(name) for p, _ in found.values() for name in (p, p.with_suffix(''))}
     return [(p, inner) for p, inner in found.values() if not _is_result(p, named)]
 
@@ -71,8 +76,15 @@ def result_path(photo:Path, # The input
     "Where the coloured photo goes."
     suffix = suffix or (photo.suffix if photo.suffix.lower() in WRITABLE else '.png')
     if output is None: return photo.with_name(f'{photo.stem}_color{suffix}')
-    if folder or output.is_dir() or not output.suffix: return output/(inner or Path(photo.name)).with_suffix(suffix)
-    return output
+    if output.suffix and not folder and not output.is_dir(): return output
+    return output/(inner or Path(photo.name)).with_suffix(suffix)
+
+def _check_place(folder):
+    "Raises ValueError if results can't be written into `folder`, which need not exist yet."
+    near = next(o for o in (folder, *folder.parents) if o.exists())
+    if not near.is_dir(): raise ValueError(f'{near} is a file: name a folder for the results with -o.')
+    if not os.access(near, os.W_OK):
+        raise ValueError(f'{near} may not be written to: name another folder for the results with -o.')
 
 # %% ../nbs/07b_folders.ipynb #f11c3e6c
 def plan_results(inputs, # Files, folders and patterns, or one of these
@@ -81,31 +93,31 @@ def plan_results(inputs, # Files, folders and patterns, or one of these
                  suffix:str|None=None # Another format, `.png` for instance
                 ) -> list[tuple[Path,Path]]: # Photos and results
     "Which photo becomes which file. Raises ValueError where something would be lost."
-    inputs, output = [inputs] if isinstance(inputs, (str, Path)) else list(inputs), Path(output) if output else None
+    inputs = [inputs] if isinstance(inputs, (str, Path)) else list(inputs)
+    output = Path(output) if output else None
     photos = find_photos(inputs, recursive, output)
     several, plan = len(photos) > 1 or any(Path(o).is_dir() for o in inputs), {}
     if several and output and not output.is_dir() and (output.exists() or output.suffix.lower() in WRITABLE):
-        raise ValueError(f'{output} is the name of a file, but {len(photos)} photos need a folder: name one with -o.')
+        raise ValueError(f'{output} is the name of a file, but {len(photos)} photos need a folder: name one '
+                         'with -o.')
     pairs = [(p, result_path(p, output, inner, several, suffix)) for p, inner in photos]
     alike = Counter(out for _, out in pairs)
     for p, out in pairs:
-        if alike[out] > 1 and p.suffix.lower() != out.suffix: out = out.with_name(out.name.replace(p.stem, p.name, 1))
-        if out in plan: raise ValueError(f'{plan[out]} and {p} would both become {out}: colour them into different folders.')
-        if out.exists() and p.exists() and out.samefile(p): raise ValueError(f'{out} is the photo itself: choose another name with -o.')
+        if alike[out] > 1 and p.suffix.lower() != out.suffix:
+            out = out.with_name(out.name.replace(p.stem, p.name, 1))
+        if out in plan:
+            raise ValueError(f'{plan[out]} and {p} would both become {out}: colour them into different '
+                             'folders.')
+        if out.exists() and p.exists() and out.samefile(p):
+            raise ValueError(f'{out} is the photo itself: choose another name with -o.')
         plan[out] = p
     for folder in {out.parent for out in plan if not out.exists()}: _check_place(folder)
     return [(p, out) for out, p in plan.items()]
 
-def _check_place(folder):
-    "Raises ValueError if results can't be written into `folder`, which need not exist yet."
-    near = next(o for o in (folder, *folder.parents) if o.exists())
-    if not near.is_dir(): raise ValueError(f'{near} is a file: name a folder for the results with -o.')
-    if not os.access(near, os.W_OK): raise ValueError(f'{near} may not be written to: name another folder for the results with -o.')
-
 # %% ../nbs/07b_folders.ipynb #6d37b2ae
 def _cores(): return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
-
-def _may_fork(): return sys.platform == 'linux' and threading.active_count() == 1 and not current_process().daemon
+def _may_fork():
+    return sys.platform == 'linux' and threading.active_count() == 1 and not current_process().daemon
 
 def _settle(work):
     "What a forked process does first"
@@ -127,15 +139,16 @@ def _do_inherited(*args): return _do(_work, *args)  # only names of functions ca
 
 @contextmanager
 def _workers(work, n, processes):
-    "A function `(large, *args)` that hands arguments of `work` to one of `n` workers and answers with a Future"
+    "A function `(large, *args)` that hands `args` to `work` in one of `n` workers, and gives a Future"
     if processes: pool, do = ProcessPoolExecutor(n, get_context('fork'), _settle, (work,)), _do_inherited
-    else: pool, do = ThreadPoolExecutor(n, initializer=torch.set_num_threads, initargs=(1,)), partial(_do, work)
+    else:
+        pool, do = ThreadPoolExecutor(n, initializer=torch.set_num_threads, initargs=(1,)), partial(_do, work)
     try: yield partial(pool.submit, do)
     finally: pool.shutdown(cancel_futures=True)
 
 # %% ../nbs/07b_folders.ipynb #b99b61df
 class BatchedNetwork:
-    "A function of batches `(B,...)` that many threads call with one photo each; those of one shape are answered together."
+    "A function of batches `(B,...)` that many threads call with a photo each; equal shapes go together."
     def __init__(self, 
                  predict, # Function of a batch
                  batch:int=8, # Most photos at once
@@ -166,7 +179,6 @@ class BatchedNetwork:
 
 # %% ../nbs/07b_folders.ipynb #d7e0e61a
 PIXELS_AT_ONCE = 64_000_000
-
 def _n_pixels(path):
     "Pixels of a photo by the head of its file; 0 if it can't be read, which `prepare` will say better."
     try:
@@ -176,6 +188,7 @@ def _n_pixels(path):
 def _share_out(work, todo, n, processes, stop):
     "What `work(photo, path)` answers, as it is done by `n` workers; what is no pair in `todo` is passed on"
     at_work = {}  # Future -> photo and its pixels
+    def pixels(): return sum(k for _, k in at_work.values())
     def finished():
         for f in wait(at_work, return_when=FIRST_COMPLETED).done:
             done = f.result()
@@ -186,14 +199,15 @@ def _share_out(work, todo, n, processes, stop):
             for o in todo:
                 if not isinstance(o, tuple): yield o; continue
                 size = _n_pixels(o[0])
-                while len(at_work) > n or at_work and sum(k for _,k in at_work.values()) + size > PIXELS_AT_ONCE: yield from finished()
+                while len(at_work) > n or at_work and pixels() + size > PIXELS_AT_ONCE: yield from finished()
                 if stop(): break
                 at_work[start(size*n > PIXELS_AT_ONCE, *o)] = o[0], size
             while at_work: yield from finished()
         except BrokenProcessPool:
             if stop(): return  # a signal to all processes at once ends the workers, too
-            names = ', '.join(str(p) for p,_ in at_work.values())
-            raise RuntimeError(f'The system killed a worker, perhaps for lack of memory; in work were {names}. The same command goes on with the others.') from None
+            names = ', '.join(str(p) for p, _ in at_work.values())
+            raise ChildProcessError('The system killed a worker, perhaps for lack of memory; in work were '
+                                    f'{names}. The same command goes on with the others.') from None
 
 # %% ../nbs/07b_folders.ipynb #b81f02c6
 @dataclass
@@ -207,21 +221,22 @@ class Coloured:
 
 def _make_folder(folder):
     try: folder.mkdir(parents=True, exist_ok=True)
-    except OSError as e: raise PhotoError(f'{folder}: this folder cannot be made ({e.strerror}); name another one') from None
+    except OSError as e:
+        raise PhotoError(f'{folder}: this folder cannot be made ({e.strerror}); name another one') from None
 
 # %% ../nbs/07b_folders.ipynb #0c5738cc
 def colorize_files(colorizer:Colorizer, # The model and its settings
                    plan, # Pairs of photo and result, as from plan_results
                    overwrite:bool=False, # Replace results that exist? Otherwise they are skipped
-                   batch:int|None=None, # Most photos that the network sees at once; None: 8 on a GPU, 1 on a processor
+                   batch:int|None=None, # Most photos that the network sees at once; None: GPU 8, processor 1
                    max_pixels:int=MAX_PIXELS, # Larger photos are refused
                    stop=lambda: False, # Function; when it says so, no photo is begun any more
-                   processes:bool|None=None, # Fork a process for each core? None: on Linux, in a program without other threads, for a processor
+                   processes:bool|None=None, # Fork a process for each core? None: where that is safe and pays
                    **options # More for Colorizer.finish: `label`, `strip`, `quality`
                   ): # Yields a Coloured for each photo, as they are done
-    "Colour many photos, side by side. One that fails does not stop the others. Raises RuntimeError if the system kills a worker."
-    on_cpu, plan = next(colorizer.model.parameters()).device.type == 'cpu', [(photo, Path(path)) for photo, path in plan]
-    batch = batch or (1 if on_cpu else 8)
+    "Colour many photos; none stops the others. Raises ChildProcessError if the system kills a worker."
+    on_cpu = next(colorizer.model.parameters()).device.type == 'cpu'
+    plan, batch = [(photo, Path(path)) for photo, path in plan], batch or (1 if on_cpu else 8)
     if processes is None: processes = on_cpu and batch == 1 and len(plan) > 1 and _may_fork()
     network = BatchedNetwork(colorizer.predict, batch, _cores() if on_cpu else 1)
     def there(path): return path.exists() and not overwrite
@@ -242,13 +257,14 @@ def colorize_files(colorizer:Colorizer, # The model and its settings
 
 # %% ../nbs/07b_folders.ipynb #8fd14da4
 class FileColorizer:
-    "For `map_batches` of Ray Data: colours the files of a batch with columns `photo` and `result`; answers with these, `error` and `process`."
+    "For `map_batches` of Ray Data: from columns `photo` and `result` to these, `error` and `process`."
     def __init__(self, 
                  name_or_path=None, # As for Colorizer.from_pretrained, like the following
                  **kw):
         self.colorizer = Colorizer.from_pretrained(name_or_path, **kw)
 
     def __call__(self, batch):
-        done = list(colorize_files(self.colorizer, [(Path(p), Path(r)) for p,r in zip(batch['photo'], batch['result'])], processes=False))
+        plan = [(Path(p), Path(r)) for p, r in zip(batch['photo'], batch['result'])]
+        done = list(colorize_files(self.colorizer, plan, processes=False))
         columns = zip(*((str(o.photo), str(o.result), o.error, os.getpid()) for o in done))
         return dict(zip(('photo', 'result', 'error', 'process'), map(list, columns)))

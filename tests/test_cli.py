@@ -207,3 +207,36 @@ def test_export_without_onnx(tmp_path):
     r = subprocess.run([sys.executable, '-c', code, 'export', '--model', 'tiny'], cwd=tmp_path, capture_output=True, text=True)
     assert r.returncode == 1 and r.stderr.count('\n') == 1 and 'pip install "letthere_color[onnx]"' in r.stderr, r.stderr
     assert not os.listdir(tmp_path)
+
+def test_an_error_that_users_mend_is_one_line(monkeypatch, capsys):
+    "Even one without text; --debug shows where it came from"
+    from letthere_color import cli, models
+    errors = {ValueError(): 'ValueError; letthere --debug', OSError(28, 'No space left on device'): 'No space left', ChildProcessError('one\ntwo'): 'one'}
+    for error, says in errors.items():
+        def fail(error=error): raise error
+        monkeypatch.setattr(models, 'shipped_models', fail)
+        monkeypatch.setattr(sys, 'argv', ['letthere', 'info'])
+        with pytest.raises(SystemExit) as end: cli.main()
+        err = capsys.readouterr().err
+        assert end.value.code == 1 and err.count('\n') == 1 and err.startswith('letthere: ') and says in err
+        monkeypatch.setattr(sys, 'argv', ['letthere', '--debug', 'info'])
+        with pytest.raises(type(error)): cli.main()
+
+def test_a_bug_shows_its_traceback(tmp_path, photo):
+    r = letthere(tmp_path, '--debug', 'colorize', 'nothing.jpg')
+    assert r.returncode == 1 and 'Traceback' in r.stderr and r.stderr.strip().endswith('check the name and the folder'), r.stderr
+    bug = 'import letthere_color.inference as i\ndef look(*args): raise RuntimeError("sizes of tensors must match")\ni.look_around = look\n'
+    r = subprocess.run([sys.executable, '-c', bug + CODE, 'colorize', '-', '-o', 'out.png', '--model', 'tiny'], input=photo.read_bytes(), cwd=tmp_path, capture_output=True)
+    assert r.returncode == 1 and b'Traceback' in r.stderr and b'sizes of tensors must match' in r.stderr
+
+WITHOUT_FASTAI = 'import sys; sys.modules["fastai"] = None; ' + CODE
+
+def test_without_fastai(tmp_path):
+    "Training names what to install; judging does not need it"
+    (tmp_path/'photos').mkdir()
+    sample_photos()['china'].resize((128, 96)).save(tmp_path/'photos/china.png')
+    r = subprocess.run([sys.executable, '-c', WITHOUT_FASTAI, 'train', 'photos'], cwd=tmp_path, capture_output=True, text=True)
+    assert r.returncode == 1 and r.stderr.count('\n') == 1 and 'pip install "letthere_color[train]"' in r.stderr, r.stderr
+    assert os.listdir(tmp_path) == ['photos']
+    r = subprocess.run([sys.executable, '-c', WITHOUT_FASTAI, 'evaluate', '--data', 'photos', '--model', 'tiny'], cwd=tmp_path, capture_output=True, text=True)
+    assert r.returncode == 0 and 'tiny, 1 photos' in r.stdout, r.stderr

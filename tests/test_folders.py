@@ -15,9 +15,8 @@ def colour_all(folder, out):
     return list(colorize_files(Colorizer.from_pretrained('tiny'), plan_results([folder], out, recursive=True)))
 
 def write_slowly(path, conn):
-    from letthere_color.runs import _write
-    def write(f): conn.send('writing'); conn.recv(); f.write(b'whole')
-    _write(path, write)
+    from letthere_color.files import whole_file
+    with whole_file(path) as f: conn.send('writing'); conn.recv(); f.write(b'whole')
 
 @pytest.fixture(scope='module')
 def album(tmp_path_factory):
@@ -83,8 +82,8 @@ def test_killed_worker(tmp_path, album):
     from letthere_color.inference import Colorizer
     plan = plan_results([album], tmp_path, recursive=True)
     run = colorize_files(Colorizer.from_pretrained('tiny'), plan, processes=True)
-    with pytest.raises(RuntimeError, match='killed a worker.*in work were .*(jpg|png)'):
-        for done in run: active_children()[0].kill()
+    with pytest.raises(ChildProcessError, match='killed a worker.*in work were .*(jpg|png)'):
+        for _ in run: active_children()[0].kill()
     assert len(list(colorize_files(Colorizer.from_pretrained('tiny'), plan, processes=True))) == len(plan) == len(files(tmp_path))
 
 def test_processes_or_threads(tmp_path, album):
@@ -178,3 +177,12 @@ def test_two_runs_at_once(tmp_path, album):
     done = colour_all(album, tmp_path/'out')
     for p in others: p.join()
     assert not any(o.error for o in done) and len(files(tmp_path/'out')) == len(files(album))
+
+def test_same_photos_everywhere(tmp_path):
+    "What `colorize` takes for a photo, `train` and `evaluate` do, too"
+    from letthere_color.files import READABLE
+    from letthere_color.folders import find_photos
+    from letthere_color.photos import list_photos
+    for name in (*(f'a{o}' for o in READABLE), 'B.JFIF', 'notes.txt', '.hidden.jpg'): (tmp_path/name).touch()
+    found = {p.name for p, _ in find_photos([tmp_path])}
+    assert found == {Path(name).name for name, *_ in list_photos(tmp_path)} == {f'a{o}' for o in READABLE} | {'B.JFIF'} and 'a.jfif' in found

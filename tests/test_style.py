@@ -1,5 +1,5 @@
 "Styles with a name (nbs/10_style_transfer.ipynb): what ships, and what the command says when a style is missing."
-import io
+import io, subprocess, sys
 from contextlib import chdir, redirect_stderr, redirect_stdout
 from types import SimpleNamespace
 from unittest.mock import patch
@@ -90,6 +90,12 @@ def test_model_of_ones_own(tmp_path, photo, own_model):
     next(model.fusion.parameters()).data.mul_(2)
     save_model(model, own_model)
     fails(tmp_path, *colorize, '--overwrite', says=['own/styles.safetensors', 'other weights', '--make'])
+
+def test_made_without_fastai(tmp_path, own_model):
+    code = 'import sys; sys.modules["fastai"] = None; from letthere_color.cli import main; main()'
+    r = subprocess.run([sys.executable, '-c', code, 'styles', '--model', 'own', '--make', 'photos'], cwd=tmp_path, capture_output=True, text=True)
+    assert r.returncode == 0 and r.stdout.startswith('2 styles are in own/styles.safetensors'), r.stderr
+    assert sorted(p.name for p in own_model.iterdir()) == ['README.md', 'config.json', 'model.safetensors', 'styles.safetensors']
 
 def test_no_global_features(tmp_path, photo):
     local = Colorization(ModelConfig(width=.125, use_global=False)).eval()
