@@ -6,7 +6,7 @@ import argparse, json, platform, subprocess, tempfile
 from datetime import date
 from pathlib import Path
 
-import numpy as np, torch
+import torch
 from sklearn.manifold import TSNE
 from letthere_color.models import load_model
 from letthere_color.core import denorm_ab, rgb2lab

@@ -3,7 +3,7 @@
 python benchmarks/upsampling.py PHOTOS [--model tiny] [--json nbs/results/upsampling.json]
 PHOTOS: a folder or .tar shard of colour photos that the model was not trained on. They are halved first, because JPEG
 stores chroma at half size; then their true chroma is shrunk and enlarged again. Mean distance of a, b, CIE units."""
-import argparse, io, json, platform, subprocess
+import argparse, json, platform, subprocess
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -34,7 +34,7 @@ def joint_bilateral(ab, copy, L, r=1, space=0.5, light=0.1):
     for dy in range(-r, r+1):
         for dx in range(-r, r+1):
             i, j = y.round().long() + dy, x.round().long() + dx
-            at = lambda o: o[:, :, i.clamp(0, h-1)][..., j.clamp(0, w-1)]
+            def at(o, i=i, j=j): return o[:, :, i.clamp(0, h-1)][..., j.clamp(0, w-1)]
             near = torch.exp(-((i - y)[:, None]**2 + (j - x)**2)/(2*space**2))
             k = near*torch.exp(-((at(copy) - L)/light)**2/2) + 1e-8
             total, weights = total + k*at(ab), weights + k
@@ -47,7 +47,7 @@ def measure(source, model):
     "Mean distance for each factor and method; the last row is for predicted chroma, at a quarter of the photo's side"
     rows = []
     for _, _, data in read_photos(source):
-        photo = open_photo(Image.open(io.BytesIO(data))).convert('RGB')
+        photo = open_photo(data).convert('RGB')
         if not is_colourful(photo): continue
         photo = photo.resize((photo.width//2, photo.height//2), Image.Resampling.LANCZOS)
         L, ab = rgb2lab(photo2tensor(photo))[None].split((1, 2), 1)

@@ -2,20 +2,18 @@
 
 python benchmarks/working_size.py PHOTOS [--model tiny] [--json nbs/results/working_size.json]
 PHOTOS: a folder or .tar shard of colour photos that the model was not trained on."""
-import argparse, io, json, subprocess
+import argparse, json, subprocess
 from pathlib import Path
 
 import numpy as np, torch, torch.nn.functional as F
-from PIL import Image
 from letthere_color.models import load_model
 from letthere_color.core import lab2rgb, open_photo, photo2tensor, rgb2lab
 from letthere_color.photos import is_colourful, read_photos
 from letthere_color.colorization import predict_ab
+from letthere_color.metrics import psnr
 from letthere_color.inference import working_size
 
 SIZES = [80, 112, 144, 176, 224, 288, 352]
-
-def psnr(rgb, truth): return -10*(rgb - truth).square().mean().log10().item()
 
 def predict_chroma(model, L, size):
     "As chapter 7 does it: colour at full size from a small copy, bilinear"
@@ -26,12 +24,12 @@ def measure(source, model, sizes):
     "Mean PSNR at each size, and of the grey photos"
     model, rows = load_model(model), []
     for _, _, data in read_photos(source):
-        photo = open_photo(Image.open(io.BytesIO(data))).convert('RGB')
+        photo = open_photo(data).convert('RGB')
         if not is_colourful(photo): continue
         truth = photo2tensor(photo, torch.float32)[None]
         L = rgb2lab(truth)[:,:1]
         painted = [torch.cat([L, predict_chroma(model, L, s)], 1) for s in sizes] + [torch.cat([L, 0*L, 0*L], 1)]
-        rows.append([psnr(lab2rgb(lab), truth) for lab in painted])
+        rows.append([psnr(lab2rgb(lab), truth).item() for lab in painted])
     return np.array(rows)
 
 p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

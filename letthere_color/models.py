@@ -8,7 +8,7 @@ __all__ = ['NETWORKS', 'DEFAULT_MODEL', 'build_model', 'exchanged_parts', 'usabl
            'load_styles']
 
 # %% ../nbs/05b_models.ipynb #39fc7b9e
-import copy, difflib, json, os
+import difflib, json, os
 from dataclasses import asdict, dataclass
 from functools import cache
 from hashlib import sha256

@@ -7,7 +7,7 @@ __all__ = ['is_photo_name', 'existing_source', 'list_photos', 'read_photos', 'is
            'cache_photos', 'left_out']
 
 # %% ../nbs/01_photos.ipynb #28230502
-import hashlib, io, json, tarfile
+import hashlib, json, tarfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -84,7 +84,7 @@ class PhotoCache:
 # %% ../nbs/01_photos.ipynb #e78f84c8
 def _decode(name, cls, data, size, min_std):
     "One file to `(name, class, array or None, reason it was left out)`."
-    try: photo = open_photo(Image.open(io.BytesIO(data)))
+    try: photo = open_photo(data)
     except Exception: return name, cls, None, 'unreadable'  # a broken file can make a decoder raise anything
     if not is_colourful(photo, min_std): return name, cls, None, 'grey'
     return name, cls, np.asarray(square(photo, size)), ''

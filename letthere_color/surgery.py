@@ -6,9 +6,9 @@
 __all__ = ['blended', 'saturated', 'widen']
 
 # %% ../nbs/06d_surgery.ipynb #3bfbd295
+import copy
 import torch
 from .colorization import Colorization
-from .models import build_model
 
 # %% ../nbs/06d_surgery.ipynb #89e0831b
 @torch.no_grad()
@@ -20,7 +20,7 @@ def blended(model:Colorization, # Before
     a, b = model.state_dict(), other.state_dict()
     if {k: v.shape for k, v in a.items()} != {k: v.shape for k, v in b.items()}:
         raise ValueError('Models of different shapes: blend a model with one that was started from it.')
-    new = build_model(other.config)
+    new = copy.deepcopy(other)
     mix = {k: v.lerp(b[k].to(v), share) if v.is_floating_point() else b[k] for k, v in a.items()}
     new.load_state_dict(mix)
     return new.eval()
@@ -33,8 +33,7 @@ def saturated(model:Colorization, # Trained, in Lab or YUV
     "A model that paints more vividly, or less: its last layer times `factor`. Raises ValueError for RGB."
     if model.config.color_space == 'rgb':
         raise ValueError('A model that answers in RGB has no chroma to scale: use a model in Lab or YUV.')
-    new = build_model(model.config)
-    new.load_state_dict(model.state_dict())
+    new = copy.deepcopy(model)
     for p in new.colorization[-2].parameters(): p.mul_(factor)
     return new.eval()
 

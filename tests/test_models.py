@@ -1,7 +1,6 @@
 """Models: stored, loaded from folders and from the hub, exchanged, forked; the rivals used like any other."""
 import inspect, json, os, subprocess, sys
 from dataclasses import FrozenInstanceError, replace
-from pathlib import Path
 
 import pytest, torch
 from torch import nn

@@ -55,7 +55,7 @@ def build():
 
 def _current():
     "Are the assets there, and newer than all that they are made from?"
-    made_from = [PACKAGE/'package.json', root/'letthere_color/fast.py', Path(__file__), *(root/'letthere_color/weights').glob(f'{MODEL}/*')]
+    made_from = [PACKAGE/'package.json', *(root/f'letthere_color/{o}.py' for o in ('fast', 'onnx_files')), Path(__file__), *(root/'letthere_color/weights').glob(f'{MODEL}/*')]
     return (ASSETS/'model.json').is_file() and (ASSETS/'model.json').stat().st_mtime >= max(p.stat().st_mtime for p in made_from)
 
 def ensure():
