@@ -134,7 +134,7 @@ def colorize(
     options = dict(overwrite=overwrite, strip=strip, label=provenance, max_pixels=round(max_pixels*1e6))
     if quality: options['quality'] = quality
     if piped: pipe_photo(colorizer, photos[0], output, suffix, **options)
-    elif colour_all(colorizer, plan, as_json, **options): raise typer.Exit(1)
+    elif colour_all(colorizer, plan, as_json, debug=app.debug, **options): raise typer.Exit(1)
 
 # %% ../nbs/12_cli.ipynb #07dda048
 def _summary(out):
