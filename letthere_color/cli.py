@@ -20,6 +20,7 @@ from .study_command import study_app
 # %% ../nbs/12_cli.ipynb #506b7bd0
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
                   help='Colour grey photos: "Let there be Color!" (Iizuka, Simo-Serra, Ishikawa, 2016).')
+app.add_typer(study_app, name='study')
 app.debug = False
 
 def _version(wanted):
@@ -134,7 +135,7 @@ def colorize(
     options = dict(overwrite=overwrite, strip=strip, label=provenance, max_pixels=round(max_pixels*1e6))
     if quality: options['quality'] = quality
     if piped: pipe_photo(colorizer, photos[0], output, suffix, **options)
-    elif colour_all(colorizer, plan, as_json, **options): raise typer.Exit(1)
+    elif colour_all(colorizer, plan, as_json, debug=app.debug, **options): raise typer.Exit(1)
 
 # %% ../nbs/12_cli.ipynb #07dda048
 def _summary(out):
@@ -229,8 +230,7 @@ def train(
     os.environ.setdefault('THP_MEM_ALLOC_ENABLE', '1')  # large memory pages; PyTorch is not imported yet
     asked = dict(photos=photos, valid=valid, recipe=recipe, epochs=epochs, bs=bs, lr=lr, start=start,
                  min_scale=min_scale, aged=aged, seed=seed)
-    given = {k: v for k, v in asked.items() if v not in (None, [])}
-    _train(out or Path('runs')/(recipe or 'tiny'), given, resume, device)
+    _train(out or Path('runs')/(recipe or 'tiny'), asked, resume, device)
 
 # %% ../nbs/12_cli.ipynb #26991683
 def _show_judged(found, name):
@@ -327,9 +327,6 @@ def styles(
     else:
         made, file = remake_styles(make, model)
         print(f'{len(made.names)} styles are in {file}')
-
-# %% ../nbs/12_cli.ipynb #121d3964
-app.add_typer(study_app, name='study')
 
 # %% ../nbs/12_cli.ipynb #9d27b6e4
 @app.command()

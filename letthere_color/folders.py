@@ -7,7 +7,7 @@ __all__ = ['PIXELS_AT_ONCE', 'find_photos', 'result_path', 'plan_results', 'Batc
            'FileColorizer']
 
 # %% ../nbs/07b_folders.ipynb #8c799649
-import glob, os, signal, sys, threading
+import glob, os, signal, sys, threading, traceback
 from collections import Counter
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -224,6 +224,10 @@ def _make_folder(folder):
     except OSError as e:
         raise PhotoError(f'{folder}: this folder cannot be made ({e.strerror}); name another one') from None
 
+def _why(e, debug):
+    if debug: traceback.print_exc()
+    return str(e) or type(e).__name__
+
 # %% ../nbs/07b_folders.ipynb #0c5738cc
 def colorize_files(colorizer:Colorizer, # The model and its settings
                    plan, # Pairs of photo and result, as from plan_results
@@ -232,6 +236,7 @@ def colorize_files(colorizer:Colorizer, # The model and its settings
                    max_pixels:int=MAX_PIXELS, # Larger photos are refused
                    stop=lambda: False, # Function; when it says so, no photo is begun any more
                    processes:bool|None=None, # Fork a process for each core? None: where that is safe and pays
+                   debug:bool=False, # Print where errors came from?
                    **options # More for Colorizer.finish: `label`, `strip`, `quality`
                   ): # Yields a Coloured for each photo, as they are done
     "Colour many photos; none stops the others. Raises ChildProcessError if the system kills a worker."
@@ -250,7 +255,7 @@ def colorize_files(colorizer:Colorizer, # The model and its settings
             return Coloured(photo, path, notes=job.notes)
         except (ValueError, OSError, RuntimeError, MemoryError) as e:
             if there(path): return Coloured(photo, path, skipped=True)  # another run was faster
-            return Coloured(photo, path, error=str(e) or type(e).__name__)
+            return Coloured(photo, path, error=_why(e, debug))
     for folder in {path.parent for _, path in plan}: remove_unfinished(folder)
     todo = (Coloured(photo, path, skipped=True) if there(path) else (photo, path) for photo, path in plan)
     yield from _share_out(work, todo, batch - 1 + _cores(), processes, stop)

@@ -224,7 +224,7 @@ def test_an_error_that_users_mend_is_one_line(monkeypatch, capsys):
 
 def test_a_bug_shows_its_traceback(tmp_path, photo):
     r = letthere(tmp_path, '--debug', 'colorize', 'nothing.jpg')
-    assert r.returncode == 1 and 'Traceback' in r.stderr and r.stderr.strip().endswith('check the name and the folder'), r.stderr
+    assert r.returncode == 1 and 'Traceback' in r.stderr and 'PhotoError' in r.stderr and r.stderr.endswith('letthere: nothing.jpg: no such file; check the name and the folder\n'), r.stderr
     bug = 'import letthere_color.inference as i\ndef look(*args): raise RuntimeError("sizes of tensors must match")\ni.look_around = look\n'
     r = subprocess.run([sys.executable, '-c', bug + CODE, 'colorize', '-', '-o', 'out.png', '--model', 'tiny'], input=photo.read_bytes(), cwd=tmp_path, capture_output=True)
     assert r.returncode == 1 and b'Traceback' in r.stderr and b'sizes of tensors must match' in r.stderr
