@@ -7,7 +7,7 @@ __all__ = ['app', 'Upsampling', 'Dtype', 'Format', 'main', 'info', 'colorize', '
            'styles', 'serve']
 
 # %% ../nbs/12_cli.ipynb #21249088
-import ast, json, os, sys
+import ast, os, sys
 from enum import Enum
 from importlib.util import find_spec
 from pathlib import Path
@@ -148,62 +148,15 @@ def _summary(out):
     if gain <= 0: print('That is worse than no colour: train on more photos, or for more epochs.')
     print(f'The model is in {out/"model"}: letthere colorize photo.jpg --model {out/"model"}')
 
-# %% ../nbs/12_cli.ipynb #ec0e5d41
-def _asked(out, resume, asked, first):
-    "What was asked for; if photos are not named, what was asked for when the run in `out` began"
-    from letthere_color.photos import existing_source
-    from letthere_color.runs import alone_in
-    path, asked = out/'command.json', {k: v for k,v in asked.items() if v is not None}
-    for p in [*asked.get('photos', []), *asked.get('valid', [])]: existing_source(p)
-    if not asked.get('photos'):
-        if not resume: raise BadParameter('name at least one folder of photos, or --resume a run')
-        if not path.exists():
-            raise ValueError(f'{out}: holds no run to resume; -o names another folder, and with photos a run '
-                             'begins')
-        return json.loads(path.read_text()) | asked
-    if first and not (out/'checkpoint.pt').exists():
-        out.mkdir(parents=True, exist_ok=True)
-        with alone_in(out): path.write_text(json.dumps(asked, default=lambda p: str(p.resolve())))
-    return asked
-
-def _cached(photos, valid, out, side):
-    "The photos to learn from, and those to judge by, or None."
-    from letthere_color.photos import cache_photos
-    from letthere_color.runs import first_process_first
-    with first_process_first():
-        new = not (out/'checkpoint.pt').exists()  # what an earlier try left there does not count
-        known = cache_photos(list(photos), out/'cache'/f'train-{side}', side, replace=new)
-        if not valid: return known, None
-        return known, cache_photos(list(valid), out/'cache'/f'valid-{side}', side, known.classes, replace=new)
-
 # %% ../nbs/12_cli.ipynb #12ec0e5d
 def _train(out, asked, resume, device):
-    from contextlib import nullcontext
-    from dataclasses import replace
-    from letthere_color.models import load_model, usable_device
+    from letthere_color.runs import process_share, train_command
     from letthere_color.style_transfer import make_styles, save_styles
-    from letthere_color.training import RECIPES
-    from letthere_color.runs import alone_in, first_process_first, process_share, train_colorizer
-    recipe = asked.get('recipe')
-    if recipe not in (None, *RECIPES):
-        raise ValueError(f'no recipe {recipe!r}: choose one of {", ".join(RECIPES)}')
-    if device: usable_device(device)
     first = not process_share()[0]
     if not first: sys.stdout = open(os.devnull, 'w')  # the first process speaks for all
-    with first_process_first(): asked = _asked(out, resume, asked, first)
-    given = {k: v for k, v in asked.items() if k not in ('photos', 'valid', 'recipe')}
-    r = replace(RECIPES[asked.get('recipe', 'tiny')], **given)
-    if r.start and load_model(r.start).config.width > r.width:
-        raise ValueError(f'{r.start} is wider than the recipe: choose a wider recipe with --recipe.')
-    with alone_in(out) if first else nullcontext():
-        known, judge = _cached(asked['photos'], asked.get('valid'), out, r.cache_size)
-        if first: name_left_out(known.skipped)
-        n = len(known.classes)
-        print(f'{len(known)} photos', f'of {n} classes' if n else 'without scene classes')
-        learn = train_colorizer(known, judge, out, r, resume, device)
-        if r.use_global and first and n: save_styles(make_styles(learn.model.eval(), known), out/'model')
-    share = learn.data_time.share
-    if share: print(f'{share:.1%} of the training time went into reading and cropping photos.')
+    learn, known = train_command(out, asked, resume, device, complain)
+    if first and known.classes and learn.model.config.use_global:
+        save_styles(make_styles(learn.model.eval(), known), out/'model')
     _summary(out)
 
 # %% ../nbs/12_cli.ipynb #13f6de23

@@ -86,13 +86,13 @@ def measures(rgb:Tensor, # Coloured photo `(1,3,H,W)` in [0,1]
     "All measures of one coloured photo."
     lab, true_lab = rgb2lab(rgb), rgb2lab(true)
     seen = ciede2000(lab, true_lab).mean().item()
-    return dict(psnr=psnr(rgb, true).item(), ssim=ssim(rgb, true), ciede2000=seen, auc=error_auc(lab, true_lab),
-                colourfulness=colourfulness(rgb), chroma=mean_chroma(lab))
+    return dict(psnr=psnr(rgb, true).item(), ssim=ssim(rgb, true), ciede2000=seen,
+                auc=error_auc(lab, true_lab), colourfulness=colourfulness(rgb), chroma=mean_chroma(lab))
 
 # %% ../nbs/08_evaluation.ipynb #24dbd285
 def network_metrics(names:list[str] # Of `lpips` and `fid`
                    ) -> dict: # torchmetrics objects
-    "Metrics that download a network. Raises RuntimeError if that fails, ImportError if a package is missing."
+    "Metrics that download a network. Raises ConnectionError, ImportError if a package is missing."
     try: import torchvision # noqa: F401
     except ImportError: pass # torchmetrics says what is missing
     except RuntimeError: # one that was built for CUDA, beside a torch for the CPU, lacks two operators
@@ -105,4 +105,4 @@ def network_metrics(names:list[str] # Of `lpips` and `fid`
         return {name: make[name](normalize=True) for name in names}
     except ImportError as e:
         raise ImportError('LPIPS and FID need more packages: pip install "letthere_color[metrics]"') from e
-    except OSError as e: raise RuntimeError(f'The networks could not be downloaded ({e}): go online.') from e
+    except OSError as e: raise ConnectionError(f'The networks cannot be downloaded ({e}): go online.') from e

@@ -9,7 +9,6 @@ __all__ = ['WORKING_SIZE', 'KNOWN', 'working_size', 'box_mean', 'edge_slope', 'e
 # %% ../nbs/07_inference.ipynb #5b5e3527
 from dataclasses import dataclass
 from functools import lru_cache
-from math import inf
 from pathlib import Path
 import torch, torch.nn.functional as F
 from PIL import Image
@@ -114,8 +113,7 @@ def paint(model:Colorization, # In eval mode
     around = None if around is None else around.expand(len(L), -1)
     x = model.space.grey(pad8(L)).to(next(model.parameters()))
     ab = model.space.decode(x, model(x, around)[0])[:,1:].cpu()
-    if not ab.isfinite().all():
-        raise ValueError('The model gave no colours (not a number): its weights are damaged.')
+    if not ab.isfinite().all(): raise ValueError('The model gave no colours: its weights are damaged.')
     return ab[..., :h, :w]
 
 # %% ../nbs/07_inference.ipynb #340aacc3
@@ -123,17 +121,16 @@ KNOWN = nn.Conv2d, nn.Linear, nn.Upsample, nn.BatchNorm2d, nn.ReLU, nn.GELU, nn.
 
 def halo(model:Colorization) -> int: # Pixels, a multiple of 8
     "How far beyond its border colours of a tile depend on the photo. Raises ValueError where nobody knows."
-    parts = [getattr(model, o, None) for o in ('low_level', 'mid_level', 'fusion', 'colorization')]
-    layers = [m for part in parts if part for m in part.modules()]
-    def known(m): return (type(m) in KNOWN or type(m).forward is nn.Sequential.forward
-                          or type(m).__module__.startswith('letthere_color.'))
-    if None in parts or not all(map(known, layers)):
-        raise ValueError("size='full' cuts tiles, and nobody knows how far this network looks: give pixels.")
-    cell = -1  # interpolation at half size looks one cell further
+    parts = (getattr(model, o, nn.Identity()) for o in ('low_level', 'mid_level', 'fusion', 'colorization'))
+    layers, cell = [m for part in parts for m in part.modules()], -1  # interpolation looks one cell further
     for m in reversed(layers):
+        if type(m) not in KNOWN and type(m).forward is not nn.Sequential.forward and not _is_ours(m):
+            raise ValueError("size='full' cuts tiles, but how far does this network look? Give pixels.")
         if isinstance(m, nn.Conv2d): cell = cell*m.stride[0] - m.kernel_size[0]//2*m.dilation[0]
         if isinstance(m, nn.Upsample): cell = cell//2
     return -(cell//8)*8
+
+def _is_ours(m): return type(m).__module__.startswith('letthere_color.')
 
 # %% ../nbs/07_inference.ipynb #c138e5f4
 def tiled_chroma(model:Colorization, # In eval mode
@@ -147,11 +144,10 @@ def tiled_chroma(model:Colorization, # In eval mode
     def band(i): # rows of tiles: (1,2,tile,W)
         y, top = i*tile, max(0, i*tile - edge)
         L = photo.lightness(top, min(h, y + tile + edge))/100
-        def one(x):
-            left = max(0, x - edge)
+        def one(x, left):
             ab = paint(model, L[..., left:x+tile+edge], around)
             return ab[..., y-top:y-top+tile, x-left:x-left+tile]
-        return torch.cat([one(x) for x in range(0, w, tile)], 3)
+        return torch.cat([one(x, max(0, x - edge)) for x in range(0, w, tile)], 3)
     def chroma(y0, y1, L):
         bands = range(y0//tile, (y1 - 1)//tile + 1)
         return torch.cat([band(i)[..., max(0, y0 - i*tile):y1 - i*tile, :] for i in bands], 2)
@@ -165,9 +161,7 @@ class Job:
     photo:Photo # The photo, or the first page of it
     copy:Tensor # What the network is to see, `(1,1,h,w)`
     max_pixels:int # Limit for further pages
-
-    @property
-    def notes(self): return self.photo.notes # What could not be kept, and why: for the user, after finish
+    notes = property(lambda self: self.photo.notes) # What could not be kept, and why; after finish
 
 # %% ../nbs/07_inference.ipynb #5b82166f
 def style_features(model, style) -> Tensor|None:
@@ -177,7 +171,7 @@ def style_features(model, style) -> Tensor|None:
         raise ValueError(f"{style} needs to know whose: Colorizer.from_pretrained(model, style='{style}').")
     if not model.config.use_global: raise ValueError('This model has no global features, so no styles.')
     if isinstance(style, (str, Path)) and not Path(style).exists():
-        kind = '' if Path(style).suffix else f'; a kind of scene is written class:{style}'
+        kind = f'; a kind of scene is written class:{style}'*(not Path(style).suffix)
         raise PhotoError(f'{style}: no such file{kind}')
     if not isinstance(style, Tensor):
         return look_around(model, small_copy(read_photo(style), (model.config.global_size,)*2))
@@ -200,8 +194,8 @@ class Colorizer:
         "Raises ValueError for values that make no sense, `PhotoError` if `style` can't be read."
         if size != 'full' and not (isinstance(size, int) and size >= 8):
             raise ValueError(f'size is {size!r}: give 8 or more pixels, or "full".')
-        if not 0 <= saturation < inf: raise ValueError(f'saturation is {saturation}: give 0 (grey) or more.')
-        if not 0 <= style_strength < inf:
+        if not 0 <= saturation < torch.inf: raise ValueError(f'saturation is {saturation}: give 0 (grey) or more.')
+        if not 0 <= style_strength < torch.inf:
             raise ValueError(f'style_strength is {style_strength}: give 0 (none), 1 (all) or more.')
         if size == 'full': halo(model)  # says so if tiles can't fit together
         self.model, self.size, self.saturation, self.guided = model, size, saturation, guided
@@ -234,8 +228,7 @@ def prepare(self:Colorizer,
            ) -> Job:
     "First stage: read a photo, and shrink it for the network. Raises `PhotoError` if it can't be read."
     p = photo if isinstance(photo, Photo) else read_photo(photo, max_pixels)
-    w, h = p.size
-    full = self.size == 'full'
+    (w, h), full = p.size, self.size == 'full'
     size = (self.model.config.global_size,)*2 if full else working_size(h, w, self.size)
     return Job(photo, p, small_copy(p, size, full), max_pixels)
 
@@ -243,9 +236,8 @@ def prepare(self:Colorizer,
 def mood(self:Colorizer, copies): # (B,1,h,w) -> (B,256)
     "Global features to paint with: the photo's own, the style's, or a mixture."
     if self.style is not None and self.style_strength == 1: return self.style.expand(len(copies), -1)
-    own = look_around(self.model, copies)
-    if self.style is None: return own
-    return own.lerp(self.style, self.style_strength).clamp(min=0)  # never negative, as after the ReLU
+    own, s = look_around(self.model, copies), self.style
+    return own if s is None else own.lerp(s, self.style_strength).clamp(min=0)  # as after the ReLU
 
 @patch
 def predict(self:Colorizer, 
