@@ -13,7 +13,7 @@ from pathlib import Path
 import torch, torch.nn.functional as F
 from PIL import Image
 from fastcore.basics import patch
-from torch import nn, Tensor
+from torch import inf, nn, Tensor
 from . import __version__
 from .core import PhotoError
 from .colorization import Colorization, pad8
@@ -194,8 +194,8 @@ class Colorizer:
         "Raises ValueError for values that make no sense, `PhotoError` if `style` can't be read."
         if size != 'full' and not (isinstance(size, int) and size >= 8):
             raise ValueError(f'size is {size!r}: give 8 or more pixels, or "full".')
-        if not 0 <= saturation < torch.inf: raise ValueError(f'saturation is {saturation}: give 0 (grey) or more.')
-        if not 0 <= style_strength < torch.inf:
+        if not 0 <= saturation < inf: raise ValueError(f'saturation is {saturation}: give 0 (grey) or more.')
+        if not 0 <= style_strength < inf:
             raise ValueError(f'style_strength is {style_strength}: give 0 (none), 1 (all) or more.')
         if size == 'full': halo(model)  # says so if tiles can't fit together
         self.model, self.size, self.saturation, self.guided = model, size, saturation, guided
