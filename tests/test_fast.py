@@ -84,10 +84,12 @@ L = torch.rand(2, 1, 72, 56, generator=torch.manual_seed(1))
 PHOTO = np.random.default_rng(0).integers(0, 255, (72,56,3), dtype=np.uint8)
 
 @torch.no_grad()
-def same(fast, plain):
-    for a, b in zip(fast(L), plain(L)): assert (a is b is None) or torch.equal(a, b)
-    a, b = (np.asarray(Colorizer(m, size=64)(PHOTO)) for m in (fast, plain))
-    assert (a == b).all()
+def answers(model):
+    "Colours, scores and a coloured photo, as bytes; or why the model refuses to give them"
+    try: return [o if o is None else o.numpy().tobytes() for o in model(L)] + [Colorizer(model, size=64)(PHOTO).tobytes()]
+    except ValueError as e: return str(e)
+
+def same(fast, plain): assert answers(fast) == answers(plain)
 
 @pytest.mark.parametrize('change', CHANGES)
 def test_what_is_not_ours_keeps_its_plain_form(change, tmp_path):
