@@ -117,7 +117,7 @@ def _open_run(folder, recipe, resume):
     if not (folder/'checkpoint.pt').exists():
         with whole_file(folder/'recipe.json') as f: f.write(json.dumps(asdict(recipe), indent=1).encode())
         return False
-    if not resume: raise ValueError(f'{folder} holds a run already: --resume it, or take another folder (-o).')
+    if not resume: raise ValueError(f'{folder} holds a run already: --resume it, or choose another (-o).')
     differ = _unlike(load_recipe(folder), recipe)
     if differ: raise ValueError(f'{folder} was started with other settings ({differ}): repeat them, or begin '
                                 f'a new run from its model with start={folder}/model (--start).')
@@ -188,7 +188,7 @@ def train_colorizer(train:PhotoCache, # Photos to learn from
         run = RunFolder(folder, seconds, writes=process == 0)
         if started: run.load(learn)
         at = f'Going on at epoch {run.start}, batch {learn.dls.train.first}.'
-        done = f'All {recipe.epochs} epochs are done. A new run that starts from {folder}/model goes on from there.'
+        done = f'All {recipe.epochs} epochs are done. A new run may go on from {folder}/model (--start).'
         if verbose and resume: print(at if run.start < recipe.epochs else done)
         if not verbose: stack.enter_context(learn.no_logging())
         if not verbose or not (sys.stdout.isatty() or IN_NOTEBOOK): stack.enter_context(learn.no_bar())
