@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 import numpy as np, torch
-from fastcore.basics import chunked
+from fastcore.basics import chunked, groupby, listify
 from PIL import Image, ImageOps
 from torch import Tensor
 from .files import READABLE, remove_unfinished, whole_file
@@ -96,9 +96,9 @@ def _written(source, out, size, min_std, workers):
         for chunk in chunked(read_photos(source), 256):
             for name, cls, array, why in pool.map(lambda o: _decode(*o, size, min_std), chunk):
                 if array is None: skipped[name] = why
-                else: out.write(array.tobytes()); found.append(cls)
-    if found: return found, skipped
-    raise ValueError(f'There is no photo to learn from: {len(skipped)} files found, all grey or unreadable.')
+                else: out.write(array); found.append(cls)
+    if not found: raise ValueError(f'no photo to learn from: {len(skipped)} files are all grey or unreadable')
+    return found, skipped
 
 # %% ../nbs/01_photos.ipynb #2a94f677
 def load_cache(path:str|Path # Folder written by cache_photos
@@ -111,8 +111,7 @@ def load_cache(path:str|Path # Folder written by cache_photos
 
 def _digest(source):
     "Of the names and sizes of all files: what a cache was made from"
-    sources = source if isinstance(source, (list, tuple)) else [source]
-    files = [[f.name, f.stat().st_size] for s in sources for f in _files(existing_source(s))]
+    files = [[f.name, f.stat().st_size] for s in listify(source) for f in _files(existing_source(s))]
     return hashlib.sha256(json.dumps(files).encode()).hexdigest()
 
 def _finished(path, size, source):
@@ -154,5 +153,5 @@ def cache_photos(source, # Anything read_photos takes
 def left_out(skipped:dict[str,str] # As in a PhotoCache
             ) -> list[str]: # A line for each reason
     "How many files were left out, why, and the first of them."
-    by = {why: [k for k,v in skipped.items() if v == why] for why in sorted(set(skipped.values()))}
-    return [f'{len(o)} left out, {why}: {", ".join(o[:5])}{", ..."*(len(o) > 5)}' for why, o in by.items()]
+    by = sorted(groupby(skipped.items(), 1, 0).items())
+    return [f'{len(o)} left out, {why}: {", ".join(o[:5])}{", ..."*(len(o) > 5)}' for why, o in by]
