@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np, torch, torch.nn.functional as F
 from fastai.data.core import DataLoader, DataLoaders
 from fastai.data.external import untar_data, URLs
-from fastcore.basics import chunked, patch
+from fastcore.basics import attrdict, chunked, patch
 from torch import Tensor
 from .core import lab2rgb, open_photo, rgb2lab, show_photos
 from .photos import PhotoCache, square
@@ -53,7 +53,7 @@ class PhotoBatches(DataLoader):
                  **kwargs # For fastai's `DataLoader`; `device` is where Lab is computed
                 ):
         if size > cache.size: raise ValueError(f'Crops of {size} px do not fit into photos of {cache.size}.')
-        if bs % share[1]: raise ValueError(f'{share[1]} processes share a multiple of {share[1]}, not {bs}.')
+        if bs % share[1]: raise ValueError(f'Batches of {bs} for {share[1]} processes: take a multiple.')
         which = range(len(cache)) if which is None else which
         super().__init__(which, bs=bs, **(dict(shuffle=train, drop_last=train) | kwargs))
         self.cache, self.size, self.train, self.seed, self.min_scale = cache, size, train, seed, min_scale
@@ -88,8 +88,7 @@ def new(self:PhotoBatches,
         cls=None, **kwargs # As for PhotoBatches
        ) -> PhotoBatches:
     "Batches like these, in another order or of other photos."
-    names = 'bs size train seed min_scale shuffle drop_last device'.split()
-    same = {k: getattr(self, k) for k in names} | kwargs
+    same = attrdict(self, *'bs size train seed min_scale shuffle drop_last device'.split()) | kwargs
     if dataset is None: return PhotoBatches(self.cache, self.dataset, **same)
     if not isinstance(dataset, PhotoCache):
         s, labels = self.cache.size, torch.full((len(dataset),), -1)
@@ -120,7 +119,7 @@ def photo_dataloaders(train:PhotoCache, # Photos to learn from
     if valid is None:
         order, n = np.random.default_rng(seed).permutation(len(train)), max(1, len(train)//20)
         valid, judge_by, learn_from = train, order[:n], order[n:]
-    if (n := len(learn_from)) < bs: raise ValueError(f'{n} photos do not fill a batch: take a smaller --bs.')
+    if (n := len(learn_from)) < bs: raise ValueError(f'{n} photos do not fill a batch of {bs}: lower --bs.')
     kw = dict(bs=bs, size=size, seed=seed, device=device)
     return PhotoLoaders(PhotoBatches(train, learn_from, share=share, min_scale=min_scale, **kw),
                         PhotoBatches(resident(valid), judge_by, train=False, **kw), device=device)

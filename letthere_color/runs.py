@@ -30,8 +30,7 @@ class RunFolder(Callback):
     def __init__(self, folder:Path, seconds:float=60, writes:bool=True): 
         self.folder, self.seconds, self.writes, self.start, self.stop = folder, seconds, writes, 0, False
     def before_fit(self): self.saved, self.total = time.monotonic(), self.start + self.n_epoch
-    def before_epoch(self):
-        self.now = self.dls.train.epoch = self.recorder.log[0] = self.start + self.epoch
+    def before_epoch(self): self.now = self.dls.train.epoch = self.recorder.log[0] = self.start + self.epoch
     def before_batch(self):  # the schedule's clock also counts what came before a resume
         if self.training:
             self.done = self.dls.train.first + self.iter
@@ -236,8 +235,7 @@ def train_command(out:Path, # Folder of the run and its model
         judge = cached(valid, out/f'cache/valid-{r.cache_size}', classes=known.classes) if valid else None
     kinds = f'of {len(known.classes)} classes' if known.classes else 'without scene classes'
     for line in left_out(known.skipped)*first: complain(line)
-    if first: print(f'{len(known)} photos {kinds}')
+    if first: print(len(known), 'photos', kinds)
     learn = train_colorizer(known, judge, out, r, resume, device)
-    waited = f'{learn.data_time.share:.1%} of the training time went into reading and cropping photos.'
-    if first and learn.data_time.share: print(waited)
+    if first and (share := learn.data_time.share): print(f'{share:.1%} of the time went into reading photos.')
     return learn, known

@@ -118,10 +118,9 @@ class DataTime(Callback):
 class WeightAverage(Callback):
     "Keeps an exponential moving average of the weights; validates it while it fits, and ends with it."
     order, newer = 54, False  # before RunFolder; is the average newer than the model?
-    def __init__(self, decay:float=.998): self.decay = decay
+    def __init__(self, decay:float=.998): self.mean = get_ema_multi_avg_fn(decay)
     def after_create(self):
-        mean = get_ema_multi_avg_fn(self.decay)
-        self.average = AveragedModel(self.model, multi_avg_fn=mean, use_buffers=True)
+        self.average = AveragedModel(self.model, multi_avg_fn=self.mean, use_buffers=True)
     def before_fit(self): self.average.to(self.dls.device)
     def after_step(self): self.average.update_parameters(self.model); self.newer = True
     def before_validate(self):
