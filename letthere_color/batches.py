@@ -10,10 +10,9 @@ __all__ = ['SEASONS', 'PHOTO_SETS', 'PhotoBatches', 'PhotoLoaders', 'photo_datal
 import time
 from pathlib import Path
 import numpy as np, torch, torch.nn.functional as F
-from fastai.data.core import DataLoaders
+from fastai.data.core import DataLoader, DataLoaders
 from fastai.data.external import untar_data, URLs
-from fastai.data.load import DataLoader
-from fastcore.basics import chunked, patch
+from fastcore.basics import attrdict, chunked, patch
 from torch import Tensor
 from .core import lab2rgb, open_photo, rgb2lab, show_photos
 from .photos import PhotoCache, square
@@ -53,10 +52,8 @@ class PhotoBatches(DataLoader):
                  min_scale:float=0., # Smallest side of a crop, as a share of the photo's; 0: all have `size`
                  **kwargs # For fastai's `DataLoader`; `device` is where Lab is computed
                 ):
-        if size > cache.size:
-            raise ValueError(f'Crops of {size} px do not fit into photos of {cache.size} px.')
-        if bs % share[1]:
-            raise ValueError(f'{share[1]} processes cannot share {bs} photos: take a multiple of {share[1]}.')
+        if size > cache.size: raise ValueError(f'Crops of {size} px do not fit into photos of {cache.size}.')
+        if bs % share[1]: raise ValueError(f'Batches of {bs} for {share[1]} processes: take a multiple.')
         which = range(len(cache)) if which is None else which
         super().__init__(which, bs=bs, **(dict(shuffle=train, drop_last=train) | kwargs))
         self.cache, self.size, self.train, self.seed, self.min_scale = cache, size, train, seed, min_scale
@@ -91,8 +88,7 @@ def new(self:PhotoBatches,
         cls=None, **kwargs # As for PhotoBatches
        ) -> PhotoBatches:
     "Batches like these, in another order or of other photos."
-    names = 'bs size train seed min_scale shuffle drop_last device'.split()
-    same = {k: getattr(self, k) for k in names} | kwargs
+    same = attrdict(self, *'bs size train seed min_scale shuffle drop_last device'.split()) | kwargs
     if dataset is None: return PhotoBatches(self.cache, self.dataset, **same)
     if not isinstance(dataset, PhotoCache):
         s, labels = self.cache.size, torch.full((len(dataset),), -1)
@@ -123,8 +119,7 @@ def photo_dataloaders(train:PhotoCache, # Photos to learn from
     if valid is None:
         order, n = np.random.default_rng(seed).permutation(len(train)), max(1, len(train)//20)
         valid, judge_by, learn_from = train, order[:n], order[n:]
-    n = len(learn_from)
-    if n < bs: raise ValueError(f'{n} photos do not fill a batch of {bs}: take more, or a smaller --bs.')
+    if (n := len(learn_from)) < bs: raise ValueError(f'{n} photos do not fill a batch of {bs}: lower --bs.')
     kw = dict(bs=bs, size=size, seed=seed, device=device)
     return PhotoLoaders(PhotoBatches(train, learn_from, share=share, min_scale=min_scale, **kw),
                         PhotoBatches(resident(valid), judge_by, train=False, **kw), device=device)
@@ -164,7 +159,6 @@ def _toy_scene(season, size, rng):
     lab[0] += rng.normal(0, 1.5, (size,size))
     return lab
 
-# %% ../nbs/01b_batches.ipynb #ced900bf
 def toy_scenes(n:int=512, # How many
                size:int=128, # Side, in pixels; at least 128, or the peak is not far enough from the meadow
                seed:int=0 # Same seed, same scenes
@@ -181,11 +175,6 @@ PHOTO_SETS = dict( # Name to address, and the folders of training and validation
     imagenette=(URLs.IMAGENETTE_160, 'train', 'val'),
     places365=('http://data.csail.mit.edu/places/places365/train_256_places365standard.tar', '', None))
 
-def _one_folder_per_class(root):
-    "Places365 has folders like `a/apartment_building/outdoor`: the last two names make the class."
-    for o in [o for o in root.glob('?/*/*') if o.is_dir()]:
-        o.rename(o.parent.with_name(f'{o.parent.name}_{o.name}'))
-
 def download_photos(name:str='imagenette', # Or `places365`
                     folder:str|Path|None=None # Where to keep it; None: fastai's folder, `~/.fastai`
                    ) -> tuple[Path,Path|None]: # Class folders to learn from, and to judge by, if any
@@ -193,7 +182,7 @@ def download_photos(name:str='imagenette', # Or `places365`
     if name not in PHOTO_SETS: raise ValueError(f'No photos {name!r}: choose one of {", ".join(PHOTO_SETS)}.')
     url, train, valid = PHOTO_SETS[name]
     try: root = untar_data(url, base=folder and str(folder))
-    except OSError as e: raise RuntimeError(
-        f'{url} could not be downloaded ({e}): try again, or unpack it yourself, into a folder.') from None
-    _one_folder_per_class(root)
+    except OSError as e: raise RuntimeError(f'{url} could not be downloaded ({e}): try again.') from None
+    for o in [o for o in root.glob('?/*/*') if o.is_dir()]:  # `a/apartment_building/outdoor` of Places365
+        o.rename(o.parent.with_name(f'{o.parent.name}_{o.name}'))
     return root/train, valid and root/valid

@@ -8,7 +8,6 @@ __all__ = ['psnr', 'Painted']
 # %% ../nbs/05c_metrics.ipynb #mtrc0004
 from dataclasses import dataclass
 import torch
-from fastcore.basics import patch
 from torch import Tensor
 from .core import lab2rgb
 
@@ -31,18 +30,11 @@ class Painted:
     def rgb(self, ab): return lab2rgb(torch.cat([self.lab[:,:1], ab], 1))
     def psnr(self): return psnr(self.rgb(self.ab), lab2rgb(self.lab)) # Of the coloured photo, dB
     def psnr_grey(self): return psnr(self.rgb(0*self.ab), lab2rgb(self.lab)) # What doing nothing scores
-    def color_error(self): return _length(self.ab - self.lab[:,1:]) # How far from the true a and b
-    def chroma(self): return _length(self.ab) # How vivid: mean `sqrt(a*a + b*b)`
-    def chroma_true(self): return _length(self.lab[:,1:]) # And how vivid it ought to be
-
-def _length(ab): return ab.norm(dim=1).flatten(1).mean(1)
-
-# %% ../nbs/05c_metrics.ipynb #mtrc0017
-def _among(p, k):
-    known, k = p.label >= 0, min(k, p.scores.shape[1])
-    return (p.scores[known].topk(k).indices == p.label[known, None]).any(1).float()
-
-@patch
-def top1(self:Painted): return _among(self, 1) # Is the true scene the likeliest?
-@patch
-def top5(self:Painted): return _among(self, 5) # Is it among the five likeliest?
+    def color_error(self): return (self.ab - self.lab[:,1:]).norm(dim=1).mean((1,2)) # To the true a and b
+    def chroma(self): return self.ab.norm(dim=1).mean((1,2)) # How vivid: mean `sqrt(a*a + b*b)`
+    def chroma_true(self): return self.lab[:,1:].norm(dim=1).mean((1,2)) # And how vivid it ought to be
+    def top1(self): return self._among(1) # Is the true scene the likeliest?
+    def top5(self): return self._among(5) # Is it among the five likeliest?
+    def _among(self, k):
+        known, k = self.label >= 0, min(k, self.scores.shape[1])
+        return (self.scores[known].topk(k).indices == self.label[known, None]).any(1).float()

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['is_photo_name', 'existing_source', 'list_photos', 'read_photos', 'is_colourful', 'square', 'PhotoCache', 'load_cache',
-           'cache_photos', 'left_out']
+           'left_out', 'cache_photos']
 
 # %% ../nbs/01_photos.ipynb #28230502
 import hashlib, json, tarfile
@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 import numpy as np, torch
-from fastcore.basics import chunked
+from fastcore.basics import chunked, groupby, listify
 from PIL import Image, ImageOps
 from torch import Tensor
 from .files import READABLE, remove_unfinished, whole_file
@@ -34,7 +34,6 @@ def _from_shard(path):
     except tarfile.TarError as e: raise ValueError(f'{path} is damaged, or no tar shard ({e}).') from None
     return [(f'{path.name}/{m.name}', m.name, lambda m=m: tar.extractfile(m).read()) for m in members]
 
-# %% ../nbs/01_photos.ipynb #9d94ba2d
 def list_photos(source:str|Path|list # A photo, a folder, a tar shard, a folder of shards, or a list of these
                ) -> list[tuple]: # `(name, class or None, function that gives the bytes)`
     "All photo files of `source`, in a fixed order. Raises FileNotFoundError, ValueError for a damaged shard."
@@ -96,7 +95,7 @@ def _written(source, out, size, min_std, workers):
         for chunk in chunked(read_photos(source), 256):
             for name, cls, array, why in pool.map(lambda o: _decode(*o, size, min_std), chunk):
                 if array is None: skipped[name] = why
-                else: out.write(array.tobytes()); found.append(cls)
+                else: out.write(array); found.append(cls)
     if found: return found, skipped
     raise ValueError(f'There is no photo to learn from: {len(skipped)} files found, all grey or unreadable.')
 
@@ -109,21 +108,16 @@ def load_cache(path:str|Path # Folder written by cache_photos
     photos = torch.from_numpy(np.memmap(Path(path)/'photos.u8', mode='c', shape=shape, dtype=np.uint8))
     return PhotoCache(photos, torch.tensor(meta['labels']), meta['classes'], meta['skipped'])
 
-def _digest(source):
-    "Of the names and sizes of all files: what a cache was made from"
-    sources = source if isinstance(source, (list, tuple)) else [source]
-    files = [[f.name, f.stat().st_size] for s in sources for f in _files(existing_source(s))]
-    return hashlib.sha256(json.dumps(files).encode()).hexdigest()
+def _unlike(known, size, digest):
+    "What a cache has else than was asked for, by its `cache.json`"
+    if known['source'] != digest: return 'was made from other photos, or they have changed'
+    if known['size'] != size: return f'holds photos of {known["size"]} px, not {size}'
 
-def _finished(path, size, source):
-    "The cache in `path`, or None. Raises ValueError if it holds something else than was asked for."
-    if not (path/'cache.json').exists(): return None
-    remedy = 'delete it or name another folder.'
-    if json.loads((path/'cache.json').read_text())['source'] != _digest(source):
-        raise ValueError(f'{path} was made from other photos, or they have changed: {remedy}')
-    cache = load_cache(path)
-    if cache.size != size: raise ValueError(f'{path} holds photos of {cache.size} px, not {size}: {remedy}')
-    return cache
+def left_out(skipped:dict[str,str] # As in a PhotoCache
+            ) -> list[str]: # A line for each reason
+    "How many files were left out, why, and the first of them."
+    by = sorted(groupby(skipped.items(), 1, 0).items())
+    return [f'{len(o)} left out, {why}: {", ".join(o[:5])}{", ..."*(len(o) > 5)}' for why, o in by]
 
 # %% ../nbs/01_photos.ipynb #cachepho
 def cache_photos(source, # Anything read_photos takes
@@ -135,24 +129,20 @@ def cache_photos(source, # Anything read_photos takes
                  replace:bool=False # Make a cache of other photos anew? Otherwise it is an error
                 ) -> PhotoCache:
     "Decode `source` once into a file that training reads at the speed of memory. Raises ValueError."
-    path = Path(path)
-    try:
-        if cache := _finished(path, size, source): return cache
-    except ValueError:
-        if not replace: raise
-        for name in ('cache.json', 'photos.u8'): (path/name).unlink(missing_ok=True)
+    meta, path = Path(path)/'cache.json', Path(path)
+    files = [[f.name, f.stat().st_size] for s in listify(source) for f in _files(existing_source(s))]
+    digest = hashlib.sha256(json.dumps(files).encode()).hexdigest()  # what a cache was made from
+    if meta.exists():
+        wrong = _unlike(json.loads(meta.read_text()), size, digest)
+        if not wrong: return load_cache(path)
+        if not replace: raise ValueError(f'{path} {wrong}: delete it or name another folder.')
+        for o in (meta, path/'photos.u8'): o.unlink(missing_ok=True)
     path.mkdir(parents=True, exist_ok=True)
     remove_unfinished(path)
     with whole_file(path/'photos.u8') as out: found, skipped = _written(source, out, size, min_std, workers)
     classes = classes or sorted({o for o in found if o})
     number = {c:i for i,c in enumerate(classes)}
     labels = [number.get(o, -1) for o in found]
-    meta = dict(source=_digest(source), size=size, classes=classes, labels=labels, skipped=skipped)
-    with whole_file(path/'cache.json') as f: f.write(json.dumps(meta).encode())
+    about = dict(source=digest, size=size, classes=classes, labels=labels, skipped=skipped)
+    with whole_file(meta) as f: f.write(json.dumps(about).encode())
     return load_cache(path)
-
-def left_out(skipped:dict[str,str] # As in a PhotoCache
-            ) -> list[str]: # A line for each reason
-    "How many files were left out, why, and the first of them."
-    by = {why: [k for k,v in skipped.items() if v == why] for why in sorted(set(skipped.values()))}
-    return [f'{len(o)} left out, {why}: {", ".join(o[:5])}{", ..."*(len(o) > 5)}' for why, o in by.items()]

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['RunFolder', 'process_share', 'first_process_first', 'ManyProcesses', 'load_recipe', 'alone_in', 'train_colorizer',
-           'train_command', 'plot_history']
+           'train_command']
 
 # %% ../nbs/06e_runs.ipynb #dda352e2
 import contextlib, json, os, sys, time
@@ -12,13 +12,9 @@ from dataclasses import asdict, fields, replace
 from functools import partial
 from pathlib import Path
 import torch
-from fastai.callback.core import Callback
-from fastai.learner import Learner
-from fastai.torch_core import default_device, get_model
+from fastai.learner import Callback, get_model, Learner
 from fastcore.basics import patch
 from fastcore.imports import IN_NOTEBOOK
-from torch import nn
-from torch.nn.parallel import DistributedDataParallel
 from .core import keep_freed_memory
 from .files import asked_to_stop, lock_file, whole_file
 from .photos import cache_photos, existing_source, left_out, PhotoCache
@@ -34,8 +30,7 @@ class RunFolder(Callback):
     def __init__(self, folder:Path, seconds:float=60, writes:bool=True): 
         self.folder, self.seconds, self.writes, self.start, self.stop = folder, seconds, writes, 0, False
     def before_fit(self): self.saved, self.total = time.monotonic(), self.start + self.n_epoch
-    def before_epoch(self):
-        self.now = self.dls.train.epoch = self.recorder.log[0] = self.start + self.epoch
+    def before_epoch(self): self.now = self.dls.train.epoch = self.recorder.log[0] = self.start + self.epoch
     def before_batch(self):  # the schedule's clock also counts what came before a resume
         if self.training:
             self.done = self.dls.train.first + self.iter
@@ -52,23 +47,21 @@ class RunFolder(Callback):
         self.save(self.now + 1, 0)
 
 # %% ../nbs/06e_runs.ipynb #b2e161c0
-def _checkpoint(folder): return folder/'checkpoint.pt'
-
 @patch
 def save(self:RunFolder, epoch, batch):
     "Write the state at the start of `batch` of `epoch`. Raises KeyboardInterrupt if asked to stop."
     if not self.writes: return
-    model, average = get_model(self.model), getattr(self.learn, 'weight_average', None)
-    state = dict(model=model.state_dict(), opt=self.opt.state_dict(), epoch=epoch, batch=batch)
+    average, weights = getattr(self.learn, 'weight_average', None), get_model(self.model).state_dict()
+    state = dict(model=weights, opt=self.opt.state_dict(), epoch=epoch, batch=batch)
     if average: state['average'] = average.average.state_dict()
-    with whole_file(_checkpoint(self.folder)) as f: torch.save(state, f)
+    with whole_file(self.folder/'checkpoint.pt') as f: torch.save(state, f)
     self.saved = time.monotonic()
     if self.stop: raise KeyboardInterrupt('The run was stopped; it can be resumed.')
 
 @patch
 def load(self:RunFolder, learn):
     "Put `learn` into the state that `save` wrote."
-    state = torch.load(_checkpoint(self.folder), map_location=learn.dls.device, weights_only=True)
+    state = torch.load(self.folder/'checkpoint.pt', map_location=learn.dls.device, weights_only=True)
     learn.model.load_state_dict(state['model'])
     if not learn.opt: learn.create_opt()
     learn.opt.load_state_dict(state['opt'])
@@ -99,14 +92,12 @@ class ManyProcesses(Callback):
     order = 20  # after the model has moved to its device
     def before_fit(self):
         model, loss = self.model, self.loss_func
-        if self.dls.device.type == 'cuda': model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
+        if self.dls.device.type == 'cuda': model = torch.nn.SyncBatchNorm.convert_sync_batchnorm(model)
         unused = not (loss.alpha and loss.color_loss)  # a part of the network that no loss reaches
-        self.learn.model = DistributedDataParallel(model, find_unused_parameters=unused)
+        self.learn.model = torch.nn.parallel.DistributedDataParallel(model, find_unused_parameters=unused)
     def after_fit(self): self.learn.model = get_model(self.model)
 
 # %% ../nbs/06e_runs.ipynb #ae3019aa
-def _flat(recipe): return (d := asdict(recipe)).pop('model') | d
-
 def load_recipe(folder:str|Path # Of a run
                ) -> Recipe:
     "The settings that a run was started with, by this version or an older one, which knew fewer."
@@ -115,65 +106,55 @@ def load_recipe(folder:str|Path # Of a run
     def of(cls): return {f.name: known[f.name] for f in fields(cls) if f.name in known}
     return Recipe(**(of(Recipe) | dict(model=ModelConfig(**of(ModelConfig)))))
 
+def _unlike(recipe, other):
+    "The settings in which `recipe` differs from `other`"
+    ours, theirs = ((d := asdict(o)).pop('model') | d for o in (recipe, other))
+    return ', '.join(f'{k} {v}' for k, v in ours.items() if v != theirs[k])
+
 def _open_run(folder, recipe, resume):
     "Write down the settings of a run. Raises ValueError if its folder holds another run."
-    if not _checkpoint(folder).exists():
+    if not (folder/'checkpoint.pt').exists():
         with whole_file(folder/'recipe.json') as f: f.write(json.dumps(asdict(recipe), indent=1).encode())
         return False
-    if not resume:
-        raise ValueError(f'{folder} holds a run already: resume it (--resume), or take another folder (-o).')
-    before = _flat(load_recipe(folder))
-    differ = ', '.join(f'{k} {before[k]}' for k, v in _flat(recipe).items() if before[k] != v)
+    if not resume: raise ValueError(f'{folder} holds a run already: --resume it, or choose another (-o).')
+    differ = _unlike(load_recipe(folder), recipe)
     if differ: raise ValueError(f'{folder} was started with other settings ({differ}): repeat them, or begin '
                                 f'a new run from its model with start={folder}/model (--start).')
     return True
 
 # %% ../nbs/06e_runs.ipynb #4b8e6f13
-_ours = set() # Folders that this process has locked
-
 @contextlib.contextmanager
 def alone_in(folder):
-    "Within: no other process trains in `folder`, where folders can be locked. Raises ValueError if one does."
-    folder = folder.resolve()
-    if os.name == 'nt' or folder in _ours: yield; return
+    "Within: no other run is in `folder`, where folders can be locked. Raises ValueError if one is."
+    if os.name == 'nt' or process_share()[0]: yield; return  # the first process locks for all
     f = os.open(folder, os.O_RDONLY)
     try:
         try: lock_file(f)
-        except BlockingIOError:
-            other = 'another process trains there; wait for it, or choose another folder (-o).'
-            raise ValueError(f'{folder}: {other}') from None
+        except BlockingIOError: raise ValueError(
+            f'{folder}: another process trains there; wait for it, or choose another folder (-o).') from None
         except OSError: pass  # some network drives cannot
-        _ours.add(folder)
         yield
-    finally: os.close(f); _ours.discard(folder)
+    finally: os.close(f)
 
 def _print_epoch(learn, log):
     named = zip(learn.recorder.metric_names, log)
     print(', '.join(f'{n} {o:.4g}' if isinstance(o, float) else f'{n} {o}' for n, o in named), flush=True)
 
-def _where(run, started, batch, epochs):
-    "What resuming means for this run"
-    if not started: return f'{run.folder} holds no checkpoint yet: the run begins.'
-    if run.start < epochs: return f'Going on at epoch {run.start}, batch {batch}.'
-    return f'All {epochs} epochs are done. A new run that starts from {run.folder}/model goes on from there.'
-
 # %% ../nbs/06e_runs.ipynb #e2a7d604
 def _model_card(folder, recipe, train):
     "What a user must know of a model: data, recipe, metrics."
     names, *_, values = (o.split(',')[1:] for o in (folder/'history.csv').read_text().splitlines())
-    found, paper = ', '.join(f'{n} {float(v):.4g}' for n, v in zip(names, values)), _flat(Recipe())
-    own = ', '.join(f'{k} {v}' for k, v in _flat(recipe).items() if v != paper[k])
+    found = ', '.join(f'{n} {float(v):.4g}' for n, v in zip(names, values))
     data, out = f'{len(train)} photos of {len(train.classes)} classes', len(train.skipped)
     return '\n'.join([f'# {folder.name}', '', 'A letthere_color model: colours grey photos.', '',
                       f'- **Data**: {data}; {out} grey or unreadable ones left out.',
-                      f'- **Recipe**: {own or "that of the paper"}.',
+                      f'- **Recipe**: {_unlike(recipe, Recipe()) or "that of the paper"}.',
                       f'- **Metrics** on the validation photos: {found}.', ''])
 
 def _learner(train, valid, folder, r, device, share):
     "The learner of a run, for a process that does nothing else"
     state = _processes()
-    device = device or (state.device if state else str(default_device()))
-    learn = colorizer_learner(train, valid, r, device, folder.name, share)
+    learn = colorizer_learner(train, valid, r, device or (state and state.device), folder.name, share)
     if learn.dls.device.type == 'cpu': keep_freed_memory()
     else: torch.backends.cudnn.benchmark = True  # crops have one size: the fastest convolutions for it
     if r.start:
@@ -200,12 +181,14 @@ def train_colorizer(train:PhotoCache, # Photos to learn from
     verbose = verbose and process == 0
     folder.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
-        if process == 0: stack.enter_context(alone_in(folder))
+        stack.enter_context(alone_in(folder))
         with first_process_first(): started = _open_run(folder, recipe, resume)
         learn = _learner(train, valid, folder, recipe, device, (process, n))
         run = RunFolder(folder, seconds, writes=process == 0)
         if started: run.load(learn)
-        if verbose and resume: print(_where(run, started, learn.dls.train.first, recipe.epochs))
+        at = f'Going on at epoch {run.start}, batch {learn.dls.train.first}.'
+        done = f'All {recipe.epochs} epochs are done. A new run may go on from {folder}/model (--start).'
+        if verbose and resume: print(at if run.start < recipe.epochs else done)
         if not verbose: stack.enter_context(learn.no_logging())
         if not verbose or not (sys.stdout.isatty() or IN_NOTEBOOK): stack.enter_context(learn.no_bar())
         if n == 1: stack.enter_context(asked_to_stop(lambda: setattr(run, 'stop', True)))
@@ -215,27 +198,18 @@ def train_colorizer(train:PhotoCache, # Photos to learn from
     return learn
 
 # %% ../nbs/06e_runs.ipynb #traincm0
-def _settings(out, asked, resume, first):
+def _settings(out, asked, resume):
     "What was asked for; if photos are not named, what was asked for when the run in `out` began"
-    path, sources = out/'command.json', {k: asked[k] for k in ('photos', 'valid') if k in asked}
-    for p in sum(map(list, sources.values()), []): existing_source(p)
+    known, sources = out/'command.json', {k: asked[k] for k in ('photos', 'valid') if k in asked}
+    paths = {k: [str(existing_source(p).resolve()) for p in v] for k, v in sources.items()}
     if not asked.get('photos'):
         if not resume: raise ValueError('name at least one folder of photos, or --resume a run')
-        if path.exists(): return json.loads(path.read_text()) | asked
+        if known.exists(): return json.loads(known.read_text()) | asked
         raise ValueError(f'{out}: holds no run to resume; -o names another folder, with photos a run begins')
-    if first and not _checkpoint(out).exists():
+    if process_share()[0] == 0 and not (out/'checkpoint.pt').exists():
         out.mkdir(parents=True, exist_ok=True)
-        paths = {k: [str(Path(p).resolve()) for p in v] for k, v in sources.items()}
-        with alone_in(out), whole_file(path) as f: f.write(json.dumps(asked | paths).encode())
+        with alone_in(out), whole_file(known) as f: f.write(json.dumps(asked | paths).encode())
     return asked
-
-def _cached(photos, valid, out, side):
-    "The photos to learn from, and those to judge by, or None"
-    with first_process_first():
-        new = not _checkpoint(out).exists()  # what an earlier try left there does not count
-        known = cache_photos(list(photos), out/'cache'/f'train-{side}', side, replace=new)
-        if not valid: return known, None
-        return known, cache_photos(list(valid), out/'cache'/f'valid-{side}', side, known.classes, replace=new)
 
 # %% ../nbs/06e_runs.ipynb #traincm1
 def train_command(out:Path, # Folder of the run and its model
@@ -249,35 +223,19 @@ def train_command(out:Path, # Folder of the run and its model
     if asked.get('recipe', 'tiny') not in RECIPES:
         raise ValueError(f'no recipe {asked["recipe"]!r}: choose one of {", ".join(RECIPES)}')
     if device: usable_device(device)
-    with first_process_first(): asked = _settings(out, asked, resume, first)
-    own = {k: v for k, v in asked.items() if k not in ('photos', 'valid', 'recipe')}
-    r = replace(RECIPES[asked.get('recipe', 'tiny')], **own)
+    with first_process_first(): asked = _settings(out, asked, resume)
+    photos, valid, name = (asked.pop(k, o) for k, o in dict(photos=(), valid=(), recipe='tiny').items())
+    r = replace(RECIPES[name], **asked)
     if r.start and load_model(r.start).config.width > r.model.width:
         raise ValueError(f'{r.start} is wider than the recipe: choose a wider recipe with --recipe.')
-    with alone_in(out) if first else contextlib.nullcontext():
-        known, judge = _cached(asked['photos'], asked.get('valid'), out, r.cache_size)
-        kinds = f'of {len(known.classes)} classes' if known.classes else 'without scene classes'
-        for line in left_out(known.skipped)*first: complain(line)
-        if first: print(f'{len(known)} photos {kinds}')
-        learn = train_colorizer(known, judge, out, r, resume, device)
-    if first and learn.data_time.share:
-        print(f'{learn.data_time.share:.1%} of the training time went into reading and cropping photos.')
+    with first_process_first(), alone_in(out):
+        new = not (out/'checkpoint.pt').exists()  # then what an earlier try left there does not count
+        cached = partial(cache_photos, size=r.cache_size, replace=new)
+        known = cached(photos, out/f'cache/train-{r.cache_size}')
+        judge = cached(valid, out/f'cache/valid-{r.cache_size}', classes=known.classes) if valid else None
+    kinds = f'of {len(known.classes)} classes' if known.classes else 'without scene classes'
+    for line in left_out(known.skipped)*first: complain(line)
+    if first: print(len(known), 'photos', kinds)
+    learn = train_colorizer(known, judge, out, r, resume, device)
+    if first and (share := learn.data_time.share): print(f'{share:.1%} of the time went into reading photos.')
     return learn, known
-
-# %% ../nbs/06e_runs.ipynb #126f78b3
-def plot_history(history:str|Path): # Folder of a run, or its `history.csv`
-    "PSNR, chroma and scene accuracy on the validation photos, epoch by epoch."
-    import matplotlib.pyplot as plt
-    path = Path(history)
-    head, *rows = (path/'history.csv' if path.is_dir() else path).read_text().splitlines()
-    h = dict(zip(head.split(','), zip(*([float(o) for o in r.split(',')] for r in rows))))
-    graphs = {'PSNR, dB':dict(psnr='coloured', psnr_grey='grey'),
-              'mean chroma':dict(chroma='coloured', chroma_true='true'),
-              'scene right':dict(top1='top-1', top5='top-5')}
-    graphs = {title: names for title, names in graphs.items() if set(names) <= set(h)}
-    fig, axs = plt.subplots(1, len(graphs), figsize=(2.7*len(graphs), 2.2), layout='constrained')
-    for ax, (title, names) in zip(axs, graphs.items()):
-        epochs = [o + 1 for o in h['epoch']]
-        for i, (k, label) in enumerate(names.items()): ax.plot(epochs, h[k], '--' if i else '-', label=label)
-        ax.set_title(title); ax.set_xlabel('epoch'); ax.legend()
-    plt.show()

@@ -17,13 +17,13 @@ def blended(model:Colorization, # Before
             share:float # 0: `model`, 1: `other`
            ) -> Colorization: # A new model, in eval mode
     "The weights on the way from one model to another. Raises ValueError if their shapes differ."
-    a, b = model.state_dict(), other.state_dict()
+    new = copy.deepcopy(other).eval()
+    a, b = model.state_dict(), new.state_dict()
     if {k: v.shape for k, v in a.items()} != {k: v.shape for k, v in b.items()}:
         raise ValueError('Models of different shapes: blend a model with one that was started from it.')
-    new = copy.deepcopy(other)
-    mix = {k: v.lerp(b[k].to(v), share) if v.is_floating_point() else b[k] for k, v in a.items()}
-    new.load_state_dict(mix)
-    return new.eval()
+    for k, v in b.items():
+        if v.is_floating_point(): v.copy_(a[k].lerp(v.to(a[k]), share))
+    return new
 
 # %% ../nbs/06d_surgery.ipynb #b956e332
 @torch.no_grad()
@@ -31,11 +31,10 @@ def saturated(model:Colorization, # Trained, in Lab or YUV
               factor:float # 1: as it is; 1.1: about a tenth more chroma
              ) -> Colorization: # A new model, in eval mode
     "A model that paints more vividly, or less: its last layer times `factor`. Raises ValueError for RGB."
-    if model.config.color_space == 'rgb':
-        raise ValueError('A model that answers in RGB has no chroma to scale: use a model in Lab or YUV.')
-    new = copy.deepcopy(model)
+    if model.config.color_space == 'rgb': raise ValueError('RGB has no chroma: use a model in Lab or YUV.')
+    new = copy.deepcopy(model).eval()
     for p in new.colorization[-2].parameters(): p.mul_(factor)
-    return new.eval()
+    return new
 
 # %% ../nbs/06d_surgery.ipynb #e06f0af6
 def _originals(*parts):
@@ -61,8 +60,7 @@ def widen(model:Colorization, # Trained
     for k in ('network', 'color_space', 'global_size', 'use_global', 'fusion_kernel', 'norm'):
         x, y = getattr(a, k), getattr(b, k)
         if x != y: raise ValueError(f'The model to start from has {k} {x}, not {y}.')
-    if a.width > b.width:
-        raise ValueError(f'The model to start from has width {a.width}: it does not fit into {b.width}.')
+    if a.width > b.width: raise ValueError(f'The start has width {a.width}: it does not fit into {b.width}.')
     same_classes = a.class_names == b.class_names and a.n_classes == b.n_classes
     for (name, old), new in zip(model.named_modules(), wider.modules()):
         if list(old.children()) or name == 'classifier.1' and not same_classes: continue
