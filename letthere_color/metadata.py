@@ -8,14 +8,11 @@ __all__ = ['SOURCE_TYPE', 'Metadata', 'exif_metadata', 'read_metadata', 'label_x
 
 # %% ../nbs/06a_metadata.ipynb #cd494181
 import re, warnings
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import cache
 from struct import pack
 from xml.dom import minidom
-from PIL import ExifTags, Image, ImageCms
-from PIL.PngImagePlugin import PngInfo
-from PIL.TiffImagePlugin import ImageFileDirectory_v2
-from PIL.TiffTags import TagInfo, TAGS_V2_GROUPS, UNDEFINED
+from PIL import ExifTags, Image, ImageCms, PngImagePlugin, TiffImagePlugin, TiffTags
 from .files import PILLOW_LOCK
 
 # %% ../nbs/06a_metadata.ipynb #4f7c4892
@@ -39,38 +36,34 @@ _STORAGE = {*range(254, 269), *range(273, 282), 284, *range(288, 294), 301, *ran
             *range(330, 348), 700, *range(512, 533), 33723, 34377, 34675, 37724} # pixels, XMP, IPTC, profile
 
 for tag in (34856, 37121, 37500, 37510, 41484, 41728, 41729, 41995): # bytes; Pillow would write numbers
-    TAGS_V2_GROUPS[_EXIF].setdefault(tag, TagInfo(tag, ExifTags.TAGS[tag], UNDEFINED, 1))
+    TiffTags.TAGS_V2_GROUPS[_EXIF].setdefault(tag, TiffTags.TagInfo(tag, type=TiffTags.UNDEFINED, length=1))
 
 class _Text(str):
     "Text as Pillow reads it, a character for each byte; written again as these bytes."
     def encode(self, *args): return super().encode('latin1')
 
-def _kept(tags, group=None):
-    "The tags that can be written, and how many can't."
-    kept = {}
-    for tag, value in tags.items():
-        ifd = ImageFileDirectory_v2(group=group)
-        if isinstance(value, str): value = _Text(value)
-        try: ifd[tag] = value; ifd.tobytes()
-        except Exception: continue
-        kept[tag] = value
-    return kept, len(tags) - len(kept)
+def _kept(tags, group=None, but=()):
+    "The tags that can be read and written, and how many can't."
+    kept, wanted = {}, [tag for tag in tags if tag not in but]
+    for tag in wanted:
+        with suppress(Exception):
+            ifd, value = TiffImagePlugin.ImageFileDirectory_v2(group=group), tags[tag]
+            ifd[tag] = value = _Text(value) if isinstance(value, str) else value
+            ifd.tobytes()
+            kept[tag] = value
+    return kept, len(wanted) - len(kept)
 
 # %% ../nbs/06a_metadata.ipynb #d43bd527
 def _descriptive(exif, notes):
     "What describes the photo in `Image.Exif`, with the sub-directories as dicts."
-    lost, found = 0, {}
+    found, lost = _kept(exif, but=_STORAGE | {_EXIF, _GPS})
     try:
-        for tag in list(exif):
-            if tag not in _STORAGE and tag not in (_EXIF, _GPS): found[tag] = exif[tag]
-        found, lost = _kept(found)
         for ifd in (_EXIF, _GPS):
-            if ifd not in exif: continue
             sub = dict(exif.get_ifd(ifd))
             if _INTEROP in sub: sub[_INTEROP] = dict(exif.get_ifd(_INTEROP))
-            sub, n = _kept(sub, ifd)
+            kept, n = _kept(sub, ifd)
             lost += n
-            if sub: found[ifd] = sub
+            if kept: found[ifd] = kept
     except Exception: lost += 1
     if lost: notes.append(f'EXIF is damaged: {lost} of its values could not be read and were left out')
     return found
@@ -108,12 +101,10 @@ def _dpi(xy, scale=1):
     return found if len(found) == 2 and all(1 < v < 65536 for v in found) else None
 
 def _png_resources(text):
-    for name in ('iptc', '8bim'):
-        _, _, digits = text.get(_RAW + name, '').strip().partition('\n') # a name, a size, hexadecimal digits
-        try: data = bytes.fromhex(''.join(digits.split()[1:]))
-        except ValueError: continue
-        if data[:4] == b'8BIM': return _read_resources(data)
-        if data: return {_IPTC: data}
+    for name in ('iptc', '8bim'): # lines: a name, a size, hexadecimal digits
+        with suppress(ValueError):
+            data = bytes.fromhex(''.join(text.get(_RAW + name, '').strip().split('\n')[2:]))
+            if data: return _read_resources(data) if data[:4] == b'8BIM' else {_IPTC: data}
     return {}
 
 # %% ../nbs/06a_metadata.ipynb #2b5c65c5
@@ -133,7 +124,6 @@ def exif_metadata(get_exif, # Function that gives `Image.Exif`
     if heard and not m.notes: m.notes.append('EXIF is damaged: what could not be read was left out')
     return m
 
-# %% ../nbs/06a_metadata.ipynb #eb67c5bb
 def read_metadata(im:Image.Image # Opened by Pillow and loaded
                  ) -> Metadata:
     "All notes about a photo. What is damaged is left out, with a line in `notes`."
@@ -155,15 +145,6 @@ _TIFF, _XMP = 'http://ns.adobe.com/tiff/1.0/', 'http://ns.adobe.com/xap/1.0/'
 _NEW = ('<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/">'
         f'<rdf:RDF xmlns:rdf="{_RDF}"/></x:xmpmeta><?xpacket end="w"?>').encode()
 
-def _parse(packet):
-    "The XML document of an XMP packet. Raises ValueError."
-    if re.search(rb'<!\s*(DOCTYPE|ENTITY)', packet.replace(b'\0', b'')): raise ValueError('it has entities')
-    try: doc = minidom.parseString(packet.strip(b'\0 \r\n\t'))
-    except Exception as e: raise ValueError(str(e)) from None
-    if not doc.getElementsByTagNameNS(_RDF, 'RDF'): raise ValueError('it has no RDF')
-    return doc
-
-# %% ../nbs/06a_metadata.ipynb #6b2c324d
 def _drop(doc, ns, name):
     "Remove a property, in both of the ways that RDF writes one."
     for node in doc.getElementsByTagNameNS(ns, name): node.parentNode.removeChild(node)
@@ -173,12 +154,16 @@ def _drop(doc, ns, name):
         if not node.hasChildNodes() and all(re.match('xmlns:|rdf:about$', k) for k in node.attributes.keys()):
             node.parentNode.removeChild(node) # nothing is left in it
 
+# %% ../nbs/06a_metadata.ipynb #6b2c324d
 def label_xmp(packet:bytes, # An XMP packet, or empty
               label:tuple[str,str]|None # Name and version of the model; None: no label
              ) -> bytes: # The packet for the coloured photo
-    "Say where the colours come from; drop the old thumbnail and orientation. Raises ValueError if damaged."
+    "Say where the colours come from; drop the old thumbnail and orientation. Raises an error if damaged."
     if not (packet or label): return b''
-    doc = _parse(packet or _NEW)
+    if re.search(rb'<!\s*(DOCTYPE|ENTITY)', packet.replace(b'\0', b'')): raise ValueError('it has entities')
+    doc = minidom.parseString((packet or _NEW).strip(b'\0 \r\n\t'))
+    rdf = doc.getElementsByTagNameNS(_RDF, 'RDF')
+    if not rdf: raise ValueError('it has no RDF')
     for ns, name in ((_XMP, 'Thumbnails'), (_TIFF, 'Orientation')): _drop(doc, ns, name)
     if label:
         values = dict(DigitalSourceType=SOURCE_TYPE, AISystemUsed=label[0], AISystemVersionUsed=label[1])
@@ -187,7 +172,7 @@ def label_xmp(packet:bytes, # An XMP packet, or empty
         node.setAttributeNS(_RDF, 'rdf:about', '')
         for name, value in values.items():
             _drop(doc, _EXT, name); node.setAttributeNS(_EXT, f'Iptc4xmpExt:{name}', value)
-        doc.getElementsByTagNameNS(_RDF, 'RDF')[0].appendChild(node)
+        rdf[0].appendChild(node)
     return ''.join(node.toxml() for node in doc.childNodes).encode()
 
 # %% ../nbs/06a_metadata.ipynb #73dfb2fc
@@ -205,39 +190,34 @@ def for_result(m:Metadata, # Of the original
         r.exif[_EXIF] = {**r.exif[_EXIF], **{k: v for k, v in about_pixels.items() if k in r.exif[_EXIF]}}
     if str(r.exif.get(270)).startswith('{"shape":'): del r.exif[270] # tifffile's note about the grey array
     try: r.xmp = label_xmp(r.xmp, label)
-    except ValueError as e:
+    except Exception as e:
         r.xmp = re.sub(rb'(tiff:Orientation(?:="|>))[2-8]', rb'\g<1>1', r.xmp) # some find it even there
-        r.notes.append(f'the XMP packet is damaged ({" ".join(str(e).split())}): kept as it is'
-                       + (', the origin of the colours could not be added' if label else ''))
+        r.notes.append(f'the XMP packet is damaged ({" ".join(str(e).split())}): kept, without a label')
     return r
 
-# %% ../nbs/06a_metadata.ipynb #038aeecd
-@cache
 def srgb_profile() -> bytes:
     "An ICC profile that says: sRGB. The same bytes on every day."
     data = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile('sRGB')).tobytes())
-    data[24:36] = b''.join(n.to_bytes(2) for n in (2020, 1, 1, 0, 0, 0)) # its date
+    data[24:36] = pack('>6H', 2020, 1, 1, 0, 0, 0) # its date
     return bytes(data)
 
 # %% ../nbs/06a_metadata.ipynb #2aa6c030
-_SEGMENT = 65533 # bytes of data in a segment of a JPEG file
-
 def _exif_bytes(m):
     exif = Image.Exif()
     exif.update(m.exif)
     return exif.tobytes() if m.exif else b''
 
 def _jpeg_options(m):
-    exif, xmp, irb, step = _exif_bytes(m), m.xmp, _write_resources(m.resources), _SEGMENT - 14
-    if len(exif) > _SEGMENT: exif = b''; m.notes.append('EXIF is too long for JPEG and was left out')
-    if len(xmp) >= _SEGMENT - 30: xmp = b''; m.notes.append('XMP is too long for JPEG and was left out')
-    more = [(b'\xed', b'Photoshop 3.0\0' + irb[i:i+step]) for i in range(0, len(irb), step)]
+    exif, xmp, irb, most = _exif_bytes(m), m.xmp, _write_resources(m.resources), 65533 # bytes in a segment
+    if len(exif) > most: exif = b''; m.notes.append('EXIF is too long for JPEG and was left out')
+    if len(xmp) >= most - 30: xmp = b''; m.notes.append('XMP is too long for JPEG and was left out')
+    more = [(b'\xed', b'Photoshop 3.0\0' + irb[i:i+most-14]) for i in range(0, len(irb), most-14)]
     more += [(b'\xe1', d) for d in m.xmp_more]
     return dict(exif=exif, xmp=xmp, comment=m.comment,
                 extra=b''.join(b'\xff' + n + (len(d)+2).to_bytes(2) + d for n, d in more))
 
 def _png_options(m):
-    texts, irb = PngInfo(), _write_resources(m.resources)
+    texts, irb = PngImagePlugin.PngInfo(), _write_resources(m.resources)
     for k, v in m.text.items(): texts.add_itxt(k, v) if not v.isascii() else texts.add_text(k, v)
     if m.xmp: texts.add_itxt('XML:com.adobe.xmp', m.xmp.decode('utf-8', 'replace'))
     if irb: texts.add_text(_RAW + 'iptc', f'\niptc\n{len(irb):>8}\n{irb.hex()}\n', zip=True)
