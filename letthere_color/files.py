@@ -211,16 +211,15 @@ def flatten(img:Image.Image # Of any mode
 
 def save_photo(img, # PIL image, or what open_photo takes
                path, # Where; the extension chooses the format
-               overwrite:bool=False, # May an existing file be replaced?
-               **kw # For Pillow's `save`, e.g. `quality=80`
+               overwrite:bool=False # May an existing file be replaced?
               ) -> Path: # The file written
     "Write all of a photo or nothing. JPEG has no transparency: it is laid on white. Raises `PhotoError`"
     p = Path(path)
     fmt = check_target(p, overwrite)
     if not isinstance(img, Image.Image): img = open_photo(img)
     if fmt == 'JPEG': img = flatten(img)
-    options = {'icc_profile': img.info.get('icc_profile'), **SAVE_OPTIONS.get(fmt, {}), **kw}
-    with photo_file(p) as f: img.save(f, format=fmt, **options)
+    icc = img.info.get('icc_profile')
+    with photo_file(p) as f: img.save(f, format=fmt, icc_profile=icc, **SAVE_OPTIONS.get(fmt, {}))
     return p
 
 # %% ../nbs/00b_files.ipynb #8956ef84

@@ -184,8 +184,7 @@ def _tiff_pixels(p, name, file_size):
     if x.ndim == 2: x = x[..., None]
     elif p.planarconfig == 2: x = np.moveaxis(x, 0, -1)
     if x.shape != (p.imagelength, p.imagewidth, p.samplesperpixel): raise ValueError(f'pixels of {x.shape}')
-    new = 8 if bits <= 8 else 16
-    top = 2**new - 1
+    new, top = (8, 255) if bits <= 8 else (16, 65535)
     if x.dtype.kind == 'u' and bits not in (8, 16, 32):
         x = (x*np.float32(top/(2**bits - 1)) + np.float32(.5)).astype(f'uint{new}')
     x = to_uint(x, new)

@@ -35,14 +35,10 @@ def coloured(self:Photo,
         yield np.stack([*rgb, *alpha], -1)
 
 @patch
-def image(self:Photo,
-          chroma # As for `coloured`
-         ) -> Image.Image: # RGB or RGBA, 8 bit
-    "The photo in colour, as one image."
-    im, y = Image.new('RGBA' if self.mode.endswith('A') else 'RGB', self.size), 0
-    for x in self.coloured(chroma):
-        im.paste(Image.fromarray(x), (0, y))
-        y += len(x)
+def image(self:Photo, chroma) -> Image.Image: # RGB or RGBA, 8 bit
+    "The photo in colour, as one image; `chroma` as for `coloured`."
+    im = Image.new('RGBA' if self.mode.endswith('A') else 'RGB', self.size)
+    for x, (y, _) in zip(self.coloured(chroma), self.strips()): im.paste(Image.fromarray(x), (0, y))
     return im
 
 # %% ../nbs/06f_photo_writing.ipynb #861f6414
@@ -53,28 +49,28 @@ def _tiff_strips(photo, chroma, bits):
         diff[:, 1:] -= x[:, :-1]
         yield imagecodecs.deflate_encode(diff.tobytes(), level=6)
 
-def _add_tags(f, tags_of_pages, big):
+def _add_tags(f, tags_of_pages):
     "Merge tags into the directory of each page of a little-endian TIFF file."
-    head, count, entry, pointer, at = b'II*\0' + bytes(4), '<H', 12, '<I', 4
-    if big: head, count, entry, pointer, at = b'II+\0' + bytes(12), '<Q', 20, '<Q', 8
-    def number(fmt, pos): f.seek(pos); return unpack(fmt, f.read(calcsize(fmt)))[0]
-    for tags in tags_of_pages:
-        old = number(pointer, at)
-        n, first = number(count, old), old + calcsize(count)
-        next_page = number(pointer, first + n*entry)
-        f.seek(first)
+    f.seek(0)
+    t = tifffile.TiffFile(f)
+    count, entry, pointer, at = t.tiff.tagnoformat, t.tiff.tagsize, t.tiff.offsetformat, t.tiff.offsetsize
+    f.seek(0)
+    head, start = f.read(2*at), calcsize(count)
+    for page, tags in zip([*t.pages], tags_of_pages):
+        f.seek(page.offset)
+        n, = unpack(count, f.read(start))
         kept = [e for e in (f.read(entry) for _ in range(n)) if unpack('<H', e[:2])[0] not in tags]
         ifd = ImageFileDirectory_v2(head)
-        for tag, value in tags.items(): ifd[tag] = value
+        ifd.update(tags)
         end = -(-f.seek(0, os.SEEK_END)//16)*16
         data = ifd.tobytes(end + len(kept)*entry) # so that its values lie behind both lists
-        start, stop = calcsize(count), calcsize(count) + len(tags)*entry
-        both = kept + [data[i:i+entry] for i in range(start, stop, entry)]
-        both.sort(key=lambda e: unpack('<H', e[:2]))
-        f.write(bytes(end - f.tell()) + pack(count, len(both)) + b''.join(both) + pack(pointer, next_page))
-        f.write(data[stop + calcsize(pointer):])
-        f.seek(at); f.write(pack(pointer, end))
-        at = end + calcsize(count) + len(both)*entry
+        stop = start + len(tags)*entry
+        both = sorted(kept + [data[i:i+entry] for i in range(start, stop, entry)], key=lambda e: unpack('<H', e[:2]))
+        no_next = bytes(calcsize(pointer))
+        f.write(bytes(end - f.tell()) + pack(count, len(both)) + b''.join(both) + no_next)
+        f.write(data[stop + len(no_next):])
+        f.seek(at); f.write(pack(pointer, end)) # the next of the page before, or of the head
+        at = end + start + len(both)*entry
 
 # %% ../nbs/06f_photo_writing.ipynb #a67fd7ac
 def _gather_notes(notes): # a list for each page
@@ -84,7 +80,7 @@ def _gather_notes(notes): # a list for each page
 
 def _write_tiff(f, pages, prepare):
     "Each `(photo, chroma)` of `pages` as a page; `prepare` gives a photo's notes."
-    tags, notes, big, writer = [], [], None, None
+    tags, notes, writer = [], [], None
     for photo, chroma in pages:
         (w, h), alpha, metadata = photo.size, photo.mode.endswith('A'), prepare(photo)
         shape = (h, w, 4 if alpha else 3)
@@ -98,7 +94,7 @@ def _write_tiff(f, pages, prepare):
                      iccprofile=srgb_profile(), software=False, subfiletype=2*(photo.n_pages > 1), **dpi)
         tags.append(tiff_tags(metadata)); notes.append(photo.notes)
     writer.close()
-    _add_tags(f, tags, big)
+    _add_tags(f, tags)
     _gather_notes(notes)
 
 # %% ../nbs/06f_photo_writing.ipynb #9f8b8e11
@@ -138,8 +134,8 @@ def write_photo(pages, # `[(photo, chroma)]`, or a generator of such pairs; `chr
         if fmt == 'TIFF': return _write_tiff(f, chain([(photo, chroma)], pages), prepare)
         if (n := photo.n_pages) > 1:
             photo.notes.append(f'has {n} pages: only the first fits into {fmt}; TIFF keeps them all')
-        options = {**SAVE_OPTIONS.get(fmt, {}), **save_options(prepare(photo), fmt)}
-        if quality is not None: options['quality'] = quality
+        chosen = {} if quality is None else {'quality': quality}
+        options = {**SAVE_OPTIONS.get(fmt, {}), **save_options(prepare(photo), fmt), **chosen}
         if fmt == 'PNG' and photo.bits == 16: return _write_png16(f, photo, chroma, options)
         if photo.bits == 16: photo.notes.append(f'has 16 bits: {fmt} keeps 8 of them; TIFF and PNG keep all')
         im = photo.image(chroma)

@@ -28,18 +28,15 @@ def set_figures(dpi:int=80, # Pixels per inch of every figure
     if get_ipython(): set_matplotlib_formats('jpeg', pil_kwargs=dict(quality=quality))
 
 # %% ../nbs/00c_show.ipynb #6b44d818
-_samples = dict(skimage=['data', 'astronaut.png', 'chelsea.png', 'coffee.png', 'rocket.jpg'],
-                sklearn=['datasets/images', 'china.jpg', 'flower.jpg'])
-
 def sample_photos()->dict: # Name -> PIL image, mode RGB
     "The colour photos that installed packages ship: scikit-image's, and scikit-learn's where it is installed"
-    res = {}
-    for pkg, (folder, *names) in _samples.items():
-        if not (spec := find_spec(pkg)): continue
-        for p in (Path(spec.submodule_search_locations[0])/folder/o for o in names):
-            if p.exists():
-                res[p.stem] = im = Image.open(p).convert('RGB')
-                im.info.clear() # no profile: the numbers are taken as sRGB
+    places, res = dict(skimage=['data', 'astronaut.png', 'chelsea.png', 'coffee.png', 'rocket.jpg'],
+                       sklearn=['datasets/images', 'china.jpg', 'flower.jpg']), {}
+    for pkg, (folder, *names) in places.items():
+        spec = find_spec(pkg)
+        for p in filter(Path.exists, (Path(spec.origin).parent/folder/o for o in names if spec)):
+            res[p.stem] = im = Image.open(p).convert('RGB')
+            im.info.clear() # no profile: the numbers are taken as sRGB
     return res
 
 # %% ../nbs/00c_show.ipynb #4973cb02
@@ -65,8 +62,8 @@ def show_photos(photos, # Images, arrays `(H,W[,C])`, tensors `(1|3,H,W)`, in [0
     fig, axs = plt.subplots(nrows, ncols, figsize=(ncols*size, nrows*height), squeeze=False)
     for ax in axs.flat: ax.axis('off')
     for ax, p, t in zip(axs.flat, photos, titles or ['']*len(photos)):
-        grey = dict(cmap='gray', **(dict(vmin=0, vmax=255) if p.dtype == np.uint8 else {}))
-        ax.imshow(p, **{**(grey if p.ndim == 2 else {}), **kw})
+        limits = dict(vmin=0, vmax=255) if p.dtype == np.uint8 else {}
+        ax.imshow(p, **{'cmap': 'gray', **limits, **kw}) # which count for one channel only
         ax.set_title(t, fontsize=9)
     fig.tight_layout(pad=.3)
     plt.show()
