@@ -9,7 +9,7 @@ __all__ = ['WRITABLE', 'READABLE', 'PILLOW_LOCK', 'SAVE_OPTIONS', 'PhotoError', 
 
 # %% ../nbs/00b_files.ipynb #f4000411
 import io, os, secrets, signal, threading, warnings
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, ExitStack, suppress
 from functools import lru_cache
 from pathlib import Path
 import numpy as np, torch
@@ -38,8 +38,7 @@ def open_file(source): # A path, or the bytes of a file
 # %% ../nbs/00b_files.ipynb #0b10c0a3
 PILLOW_LOCK = threading.Lock() # around what is global in Pillow and in `warnings`
 
-def load_pixels(im:Image.Image # Opened, perhaps not decoded yet
-               ) -> Image.Image: # The same
+def load_pixels(im:Image.Image) -> Image.Image: # Opened, perhaps not decoded yet -> the same, decoded
     "Decode; a truncated file is an error even where `LOAD_TRUNCATED_IMAGES` is set"
     with PILLOW_LOCK:
         if ImageFile.LOAD_TRUNCATED_IMAGES:
@@ -89,9 +88,8 @@ def check_array(x:np.ndarray # `(H,W)`, `(H,W,1|3|4)`; uint8, uint16, bool, or f
         raise PhotoError(f'{what}: is neither uint8 nor float in [0,1]; divide it')
     return (x.clip(0, 1)*255 + 0.5).astype(np.uint8)
 
-def plain_mode(im:Image.Image # Of any mode
-              ) -> Image.Image: # Of mode L, LA, RGB, RGBA or CMYK, 8 bit; the same one if it is already
-    "Pillow has some twenty modes, and these five hold all photos"
+def plain_mode(im:Image.Image) -> Image.Image: # Of any mode -> L, LA, RGB, RGBA or CMYK, 8 bit
+    "Pillow has some twenty modes, and these five hold all photos. The same one if it has one of them"
     if im.mode == 'F' or im.mode.startswith('I'): return Image.fromarray(to_uint(np.asarray(im)))
     mode = {'1': 'L', 'La': 'LA'}.get(im.mode, im.mode)
     if mode in ('PA', 'RGBa') or 'transparency' in im.info: mode = 'LA' if mode == 'L' else 'RGBA'
@@ -139,8 +137,7 @@ def open_photo(photo # A path, bytes, an open file, a PIL image, or an array as 
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         limit = Image.MAX_IMAGE_PIXELS/1e6
         raise PhotoError(f'{name}: has more than {limit:.0f} million pixels; make it smaller') from None
-    except Exception:
-        raise PhotoError(f'{name}: is not a photo that Pillow can read; save it as JPEG or PNG') from None
+    except Exception: raise PhotoError(f'{name}: is not a photo that Pillow reads; save it as PNG') from None
     with decoding(name): load_pixels(im)
     try: im = ImageOps.exif_transpose(im) # always a copy
     except Exception: im = im.copy() # EXIF that cannot be read turns nothing
@@ -189,7 +186,6 @@ def check_target(p:Path, # A file to write
                  overwrite:bool # May it exist already?
                 ) -> str: # Pillow's name of its format
     "Raises `PhotoError` if there is no such format, or no place"
-    Image.init()
     fmt = Image.registered_extensions().get(p.suffix.lower())
     if fmt not in Image.SAVE:
         raise PhotoError(f'{p}: "{p.suffix}" is no format for photos; use .jpg, .png, .webp or .tif')
@@ -202,8 +198,7 @@ def check_target(p:Path, # A file to write
 # %% ../nbs/00b_files.ipynb #d8a56d6e
 SAVE_OPTIONS = dict(JPEG=dict(quality=95, subsampling=0), WEBP=dict(quality=95), AVIF=dict(quality=90))
 
-def flatten(img:Image.Image # Of any mode
-           ) -> Image.Image: # L, RGB or CMYK
+def flatten(img:Image.Image) -> Image.Image: # Of any mode -> L, RGB or CMYK
     "Without transparency, on white"
     img = img if img.mode in ('L', 'RGB', 'CMYK') and 'transparency' not in img.info else _to_rgb(img)
     if img.mode != 'RGBA': return img
@@ -237,8 +232,7 @@ def tensor2photo(t:torch.Tensor # `(3,H,W)`, or `(1,H,W)` for grey; float in [0,
         raise ValueError(f'shape {tuple(t.shape)}: one photo is (3,H,W) or (1,H,W)')
     t = t.detach().cpu()
     if t.is_floating_point(): t = t.float().mul(255).round_().clamp_(0, 255).to(torch.uint8)
-    ims = [Image.fromarray(c.contiguous().numpy()) for c in t]
-    return ims[0] if len(ims) == 1 else Image.merge('RGB', ims)
+    return Image.merge('L' if len(t) == 1 else 'RGB', [Image.fromarray(c.contiguous().numpy()) for c in t])
 
 # %% ../nbs/00b_files.ipynb #0b10c0ad
 @contextmanager
@@ -246,9 +240,8 @@ def asked_to_stop(ask): # Called, without arguments, by the first signal
     "Within: SIGINT or SIGTERM calls `ask`, the second one acts at once; one that is ignored stays so (nohup)"
     signals = [signal.SIGINT, signal.SIGTERM] if threading.current_thread() is threading.main_thread() else []
     old = {s: h for s in signals if (h := signal.getsignal(s)) not in (None, signal.SIG_IGN)}
-    def restore():
-        for s, h in old.items(): signal.signal(s, h)
-    def first(*_): ask(); restore()
-    for s in old: signal.signal(s, first)
-    try: yield
-    finally: restore()
+    with ExitStack() as restore:
+        def first(*_): ask(); restore.close()
+        for s, h in old.items(): restore.callback(signal.signal, s, h)
+        for s in old: signal.signal(s, first)
+        yield

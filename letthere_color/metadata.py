@@ -7,10 +7,9 @@ __all__ = ['SOURCE_TYPE', 'Metadata', 'exif_metadata', 'read_metadata', 'label_x
            'tiff_tags']
 
 # %% ../nbs/06a_metadata.ipynb #cd494181
-import re, warnings
+import re, struct, warnings
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from struct import pack
 from xml.dom import minidom
 from PIL import ExifTags, Image, ImageCms, PngImagePlugin, TiffImagePlugin, TiffTags
 from .files import PILLOW_LOCK
@@ -53,37 +52,20 @@ def _kept(tags, group=None, but=()):
             kept[tag] = value
     return kept, len(wanted) - len(kept)
 
-# %% ../nbs/06a_metadata.ipynb #d43bd527
-def _descriptive(exif, notes):
-    "What describes the photo in `Image.Exif`, with the sub-directories as dicts."
-    found, lost = _kept(exif, but=_STORAGE | {_EXIF, _GPS})
-    try:
-        for ifd in (_EXIF, _GPS):
-            sub = dict(exif.get_ifd(ifd))
-            if _INTEROP in sub: sub[_INTEROP] = dict(exif.get_ifd(_INTEROP))
-            kept, n = _kept(sub, ifd)
-            lost += n
-            if kept: found[ifd] = kept
-    except Exception: lost += 1
-    if lost: notes.append(f'EXIF is damaged: {lost} of its values could not be read and were left out')
-    return found
-
 # %% ../nbs/06a_metadata.ipynb #9cd2fa8a
-_STALE = {0x0409, 0x040C, 0x040F, 0x0411, 0x0422, 0x0423, 0x0424}
-
 def _read_resources(data):
     "`{number: bytes}` of a block of Photoshop's image resources, as far as it can be read."
-    found, i = {}, 0
+    found, i, stale = {}, 0, {0x0409, 0x040C, 0x040F, 0x0411, 0x0422, 0x0423, 0x0424}
     while data[i:i+4] == b'8BIM' and len(data) >= i+12:
         number, j = int.from_bytes(data[i+4:i+6]), i+6 + (data[i+6]+2)//2*2
         size = int.from_bytes(data[j:j+4])
         if j+4+size > len(data): break
-        if number not in _STALE: found[number] = bytes(data[j+4:j+4+size])
+        if number not in stale: found[number] = bytes(data[j+4:j+4+size])
         i = j+4+size + size%2
     return found
 
-def _write_resources(found):
-    return b''.join(pack('>4sHHI', b'8BIM', n, 0, len(d)) + d + bytes(len(d)%2) for n, d in found.items())
+def _write_resources(res):
+    return b''.join(b'8BIM' + struct.pack('>HHI', n, 0, len(d)) + d + bytes(len(d)%2) for n, d in res.items())
 
 # %% ../nbs/06a_metadata.ipynb #6fcb3739
 _RAW = 'Raw profile type '
@@ -112,20 +94,28 @@ def exif_metadata(get_exif, # Function that gives `Image.Exif`
                   iptc:bytes=b'' # Of a TIFF file: Pillow reads but a part of it
                  ) -> Metadata:
     "The notes in EXIF, or in a directory of a TIFF file, which also has XMP, IPTC and the profile."
-    m, exif = Metadata(), Image.Exif()
+    m, exif, lost = Metadata(), Image.Exif(), 0
     with PILLOW_LOCK, warnings.catch_warnings(record=True) as heard: # the filters are global
         warnings.simplefilter('always')
-        try: exif = get_exif()
-        except Exception: heard.append('unreadable')
-        m.exif, m.xmp, m.icc = _descriptive(exif, m.notes), _bytes(exif.get(700)), _bytes(exif.get(34675))
-        m.resources, m.orientation = _read_resources(_bytes(exif.get(34377))), exif.get(274, 1)
-        if iptc := iptc or _bytes(exif.get(33723)): m.resources[_IPTC] = iptc
+        try:
+            exif = get_exif()
+            m.exif, lost = _kept(exif, but=_STORAGE | {_EXIF, _GPS})
+            for ifd in (_EXIF, _GPS):
+                sub = dict(exif.get_ifd(ifd))
+                if _INTEROP in sub: sub[_INTEROP] = dict(exif.get_ifd(_INTEROP))
+                kept, n = _kept(sub, ifd)
+                if kept: m.exif[ifd] = kept
+                lost += n
+        except Exception: lost += 1
+        m.xmp, m.icc, m.orientation = _bytes(exif.get(700)), _bytes(exif.get(34675)), exif.get(274, 1)
+        m.resources, iptc = _read_resources(_bytes(exif.get(34377))), iptc or _bytes(exif.get(33723))
+        if iptc: m.resources[_IPTC] = iptc
         m.dpi = _dpi([exif.get(tag) for tag in (282, 283)], 2.54 if exif.get(296) == 3 else 1)
-    if heard and not m.notes: m.notes.append('EXIF is damaged: what could not be read was left out')
+    if lost or heard: m.notes.append('EXIF is damaged: what could not be read was left out')
     return m
 
-def read_metadata(im:Image.Image # Opened by Pillow and loaded
-                 ) -> Metadata:
+# %% ../nbs/06a_metadata.ipynb #eb67c5bb
+def read_metadata(im:Image.Image) -> Metadata: # Of an image that Pillow has opened and loaded
     "All notes about a photo. What is damaged is left out, with a line in `notes`."
     info, apps, m = im.info, getattr(im, 'applist', []), exif_metadata(im.getexif)
     m.xmp, m.icc = m.xmp or _bytes(info.get('xmp')), _bytes(info.get('icc_profile'))
@@ -167,9 +157,8 @@ def label_xmp(packet:bytes, # An XMP packet, or empty
     for ns, name in ((_XMP, 'Thumbnails'), (_TIFF, 'Orientation')): _drop(doc, ns, name)
     if label:
         values = dict(DigitalSourceType=SOURCE_TYPE, AISystemUsed=label[0], AISystemVersionUsed=label[1])
-        node = doc.createElementNS(_RDF, 'rdf:Description')
-        for name, uri in (('rdf', _RDF), ('Iptc4xmpExt', _EXT)): node.setAttribute(f'xmlns:{name}', uri)
-        node.setAttributeNS(_RDF, 'rdf:about', '')
+        node = f'<rdf:Description xmlns:rdf="{_RDF}" xmlns:Iptc4xmpExt="{_EXT}" rdf:about=""/>'
+        node = minidom.parseString(node).firstChild
         for name, value in values.items():
             _drop(doc, _EXT, name); node.setAttributeNS(_EXT, f'Iptc4xmpExt:{name}', value)
         rdf[0].appendChild(node)
@@ -185,9 +174,8 @@ def for_result(m:Metadata, # Of the original
     if b'AISystemUsed' in m.xmp and b'letthere_color' in m.xmp:
         m.notes.append('was coloured by letthere_color before: it is coloured anew, from its lightness')
     r = Metadata(notes=m.notes, dpi=m.dpi) if strip else replace(m, exif=dict(m.exif), orientation=1, icc=b'')
-    if _EXIF in r.exif:
-        about_pixels = {0xA001: 1, 0xA002: size[0], 0xA003: size[1]}  # sRGB, width, height
-        r.exif[_EXIF] = {**r.exif[_EXIF], **{k: v for k, v in about_pixels.items() if k in r.exif[_EXIF]}}
+    about = {0xA001: 1, 0xA002: size[0], 0xA003: size[1]}  # sRGB, width, height
+    if _EXIF in r.exif: r.exif[_EXIF] = {k: about.get(k, v) for k, v in r.exif[_EXIF].items()}
     if str(r.exif.get(270)).startswith('{"shape":'): del r.exif[270] # tifffile's note about the grey array
     try: r.xmp = label_xmp(r.xmp, label)
     except Exception as e:
@@ -197,9 +185,8 @@ def for_result(m:Metadata, # Of the original
 
 def srgb_profile() -> bytes:
     "An ICC profile that says: sRGB. The same bytes on every day."
-    data = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile('sRGB')).tobytes())
-    data[24:36] = pack('>6H', 2020, 1, 1, 0, 0, 0) # its date
-    return bytes(data)
+    data = ImageCms.ImageCmsProfile(ImageCms.createProfile('sRGB')).tobytes()
+    return data[:24] + struct.pack('>6H', 2020, 1, 1, 0, 0, 0) + data[36:] # its date
 
 # %% ../nbs/06a_metadata.ipynb #2aa6c030
 def _exif_bytes(m):
@@ -239,9 +226,8 @@ def save_options(m:Metadata, # From for_result
     return dict(icc_profile=srgb_profile(), **found, **({'dpi': m.dpi} if m.dpi else {}))
 
 # %% ../nbs/06a_metadata.ipynb #b9307d7e
-def tiff_tags(m:Metadata # From for_result
-             ) -> dict: # Tag -> value, for Pillow's `ImageFileDirectory_v2`
-    "Notes in the words of TIFF."
+def tiff_tags(m:Metadata) -> dict: # From for_result -> for Pillow's `ImageFileDirectory_v2`
+    "Notes in the words of TIFF: tag -> value."
     rest = {k: v for k, v in m.resources.items() if k != _IPTC}
     found = {700: m.xmp, 33723: m.resources.get(_IPTC), 34377: _write_resources(rest)}
     return {**m.exif, **{k: v for k, v in found.items() if v}}

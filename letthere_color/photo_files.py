@@ -13,10 +13,9 @@ from functools import cached_property, lru_cache
 import imagecodecs, numpy as np, tifffile, torch
 from PIL import Image, ImageCms
 from fastcore.basics import patch
-from torch import Tensor
-from .files import (check_array, decoding, load_pixels, open_file, PhotoError, PILLOW_LOCK, plain_mode,
+from .files import (check_array, decoding, load_pixels, open_file, PILLOW_LOCK, plain_mode,
                                   srgb_transform, to_uint)
-from .color import rgb2l
+from .core import PhotoError, rgb2l
 from .metadata import exif_metadata, Metadata, read_metadata
 
 # %% ../nbs/06b_photo_files.ipynb #77ec7d14
@@ -89,12 +88,12 @@ def strips(self:Photo):
 @patch
 def rows(self:Photo, y0, y1):
     "Rows as they are in the file, `(n,W,C)`."
-    if isinstance(self.pixels, np.ndarray): return np.ascontiguousarray(self.pixels[y0:y1])
+    if isinstance(self.pixels, np.ndarray): return np.array(self.pixels[y0:y1], order='C')
     return np.array(self.pixels.crop((0, y0, self.size[0], y1))).reshape(y1-y0, self.size[0], -1)
 
 @patch
 def lightness(self:Photo, y0:int, y1:int # First row, and the one after the last
-             ) -> Tensor: # L in [0,100], `(1,1,n,W)`
+             ) -> torch.Tensor: # L in [0,100], `(1,1,n,W)`
     "Lightness of a strip."
     x = self.rows(y0, y1)[..., :len(self.mode.removesuffix('A'))]
     L = self._table.take(x[..., 0]) if x.shape[-1] == 1 else _lightness(x, self.icc)
@@ -105,8 +104,7 @@ MAX_PIXELS = 250_000_000
 _FORMATS = 'JPEG MPO PNG TIFF WEBP BMP DIB GIF PPM JPEG2000 AVIF HEIF'.split() # nothing that runs programs
 logging.getLogger('tifffile').addHandler(logging.NullHandler()) # what matters becomes a PhotoError
 
-def _check_size(size, name, limit):
-    w, h = size
+def _check_size(w, h, name, limit):
     if not (w > 0 and h > 0): raise PhotoError(f'{name}: has no pixels ({w} x {h}); copy it again')
     if w*h > limit:
         raise PhotoError(f'{name}: has {w} x {h} pixels, and the limit is {limit/1e6:g} million; '
@@ -156,16 +154,14 @@ def _read_image(f, name, limit, page=0):
     "A photo by Pillow; PNG with colour in 16 bits by imagecodecs."
     if (im := _open(f, page)) is None:
         raise PhotoError(f'{name}: is not a photo in a format that is read here; save it as PNG or TIFF')
-    _check_size(im.size, name, limit)
+    _check_size(*im.size, name, limit)
     metadata = read_metadata(load_pixels(im))
     if im.format in ('GIF', 'PNG', 'WEBP', 'AVIF') and getattr(im, 'is_animated', False):
         metadata.notes.append('is animated: only its first picture is coloured')
-    f.seek(24)
-    depth, kind = f.read(2)
-    if im.format == 'PNG' and depth == 16 and kind in (2, 4, 6):
-        mode, _ = {2: 'RGB', 4: 'LA', 6: 'RGBA'}[kind], f.seek(0)
-        pixels = imagecodecs.png_decode(f.read())
-    else: pixels, mode = _plain(im)
+    f.seek(24) # where PNG has the bits and the kind of colour
+    deep = im.format == 'PNG' and {b'\x10\2': 'RGB', b'\x10\4': 'LA', b'\x10\6': 'RGBA'}.get(f.read(2))
+    f.seek(0)
+    pixels, mode = (imagecodecs.png_decode(f.read()), deep) if deep else _plain(im)
     return _photo(pixels, mode, name, im.format, metadata)
 
 # %% ../nbs/06b_photo_files.ipynb #516cb753
@@ -201,7 +197,7 @@ def _read_tiff(f, name, limit, page):
     with tifffile.TiffFile(f) as t:
         pages = [o for o in enumerate(t.pages) if not o[1].subfiletype & 0b101] or [*enumerate(t.pages)][:1]
         i, p = pages[page]
-        _check_size((p.imagewidth, p.imagelength), name, limit)
+        _check_size(p.imagewidth, p.imagelength, name, limit)
         if p.bitspersample <= 8 and _colours(p) is None: photo = _read_image(f, name, limit, i)
         else:
             exif = Image.Exif()

@@ -11,8 +11,7 @@ from itertools import chain
 from pathlib import Path
 from struct import calcsize, pack, unpack
 import imagecodecs, numpy as np, tifffile, torch
-from PIL import Image
-from PIL.TiffImagePlugin import ImageFileDirectory_v2
+from PIL import Image, TiffImagePlugin
 from fastcore.basics import patch
 from .files import check_target, flatten, photo_file, SAVE_OPTIONS, to_uint
 from .core import lab2rgb_fitted, PhotoError
@@ -60,15 +59,15 @@ def _add_tags(f, tags_of_pages):
         f.seek(page.offset)
         n, = unpack(count, f.read(start))
         kept = [e for e in (f.read(entry) for _ in range(n)) if unpack('<H', e[:2])[0] not in tags]
-        ifd = ImageFileDirectory_v2(head)
+        ifd = TiffImagePlugin.ImageFileDirectory_v2(head)
         ifd.update(tags)
         end = -(-f.seek(0, os.SEEK_END)//16)*16
         data = ifd.tobytes(end + len(kept)*entry) # so that its values lie behind both lists
         stop = start + len(tags)*entry
-        both = sorted(kept + [data[i:i+entry] for i in range(start, stop, entry)], key=lambda e: unpack('<H', e[:2]))
-        no_next = bytes(calcsize(pointer))
-        f.write(bytes(end - f.tell()) + pack(count, len(both)) + b''.join(both) + no_next)
-        f.write(data[stop + len(no_next):])
+        both = kept + [data[i:i+entry] for i in range(start, stop, entry)]
+        both.sort(key=lambda e: unpack('<H', e[:2]))
+        f.write(bytes(end - f.tell()) + pack(count, len(both)) + b''.join(both) + pack(pointer, 0))
+        f.write(data[stop + calcsize(pointer):])
         f.seek(at); f.write(pack(pointer, end)) # the next of the page before, or of the head
         at = end + start + len(both)*entry
 
@@ -84,14 +83,13 @@ def _write_tiff(f, pages, prepare):
     for photo, chroma in pages:
         (w, h), alpha, metadata = photo.size, photo.mode.endswith('A'), prepare(photo)
         shape = (h, w, 4 if alpha else 3)
-        if writer is None:
-            big = photo.n_pages*np.prod(shape, dtype=float)*photo.bits/8 > 4e9
-            writer = tifffile.TiffWriter(f, bigtiff=big, byteorder='<')
-        dpi = dict(resolution=metadata.dpi, resolutionunit='inch') if metadata.dpi else {}
+        n_bytes = photo.n_pages*np.prod(shape, dtype=float)*photo.bits/8
+        writer = writer or tifffile.TiffWriter(f, bigtiff=n_bytes > 4e9, byteorder='<')
         writer.write(_tiff_strips(photo, chroma, photo.bits), shape=shape, dtype=f'uint{photo.bits}',
                      photometric='rgb', planarconfig='contig', extrasamples=['unassalpha'] if alpha else None,
                      rowsperstrip=max(1, STRIP//w), compression='zlib', predictor=True, metadata=None,
-                     iccprofile=srgb_profile(), software=False, subfiletype=2*(photo.n_pages > 1), **dpi)
+                     iccprofile=srgb_profile(), software=False, subfiletype=2*(photo.n_pages > 1),
+                     resolution=metadata.dpi)
         tags.append(tiff_tags(metadata)); notes.append(photo.notes)
     writer.close()
     _add_tags(f, tags)
@@ -123,8 +121,7 @@ def write_photo(pages, # `[(photo, chroma)]`, or a generator of such pairs; `chr
                 label:tuple[str,str]|None=None, # Name and version of the model that coloured; None: no mark
                 quality:int|None=None # Of JPEG, WebP and AVIF, 1 to 100; the other formats lose nothing
                ) -> Path: # The file written
-    """All of a coloured photo or nothing: TIFF and PNG keep 16 bits, TIFF keeps all pages, others the first.
-    What could not be kept is told in `notes` of the first photo. Raises `PhotoError`."""
+    "All of a coloured photo or nothing; `notes` of the first photo tell what was lost. Raises `PhotoError`."
     p, pages = Path(path), iter(pages)
     fmt, (photo, chroma) = check_target(p, overwrite), next(pages)
     if p.exists() and os.path.exists(photo.name) and p.samefile(photo.name):
@@ -134,8 +131,8 @@ def write_photo(pages, # `[(photo, chroma)]`, or a generator of such pairs; `chr
         if fmt == 'TIFF': return _write_tiff(f, chain([(photo, chroma)], pages), prepare)
         if (n := photo.n_pages) > 1:
             photo.notes.append(f'has {n} pages: only the first fits into {fmt}; TIFF keeps them all')
-        chosen = {} if quality is None else {'quality': quality}
-        options = {**SAVE_OPTIONS.get(fmt, {}), **save_options(prepare(photo), fmt), **chosen}
+        options = {**SAVE_OPTIONS.get(fmt, {}), **save_options(prepare(photo), fmt)}
+        if quality is not None: options['quality'] = quality
         if fmt == 'PNG' and photo.bits == 16: return _write_png16(f, photo, chroma, options)
         if photo.bits == 16: photo.notes.append(f'has 16 bits: {fmt} keeps 8 of them; TIFF and PNG keep all')
         im = photo.image(chroma)
