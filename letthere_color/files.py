@@ -187,8 +187,7 @@ def check_target(p:Path, # A file to write
                 ) -> str: # Pillow's name of its format
     "Raises `PhotoError` if there is no such format, or no place"
     fmt = Image.registered_extensions().get(p.suffix.lower())
-    if fmt not in Image.SAVE:
-        raise PhotoError(f'{p}: "{p.suffix}" is no format for photos; use .jpg, .png, .webp or .tif')
+    if fmt not in Image.SAVE: raise PhotoError(f'{p}: is no format for photos; use .jpg, .png, .webp or .tif')
     if p.is_dir(): raise PhotoError(f'{p}: is a folder; name a file in it')
     if p.exists() and not overwrite:
         raise PhotoError(f'{p}: exists already; choose another name or allow overwriting (--overwrite)')
@@ -228,8 +227,7 @@ def photo2tensor(img, # What open_photo takes; transparency is dropped
 def tensor2photo(t:torch.Tensor # `(3,H,W)`, or `(1,H,W)` for grey; float in [0,1] or uint8
                 ) -> Image.Image: # Mode RGB or L
     "Tensor to photo, rounded to 8 bit"
-    if t.ndim != 3 or t.shape[0] not in (1,3):
-        raise ValueError(f'shape {tuple(t.shape)}: one photo is (3,H,W) or (1,H,W)')
+    if t.shape[:-2] not in ((1,), (3,)): raise ValueError(f'{[*t.shape]}: one photo is (3,H,W) or (1,H,W)')
     t = t.detach().cpu()
     if t.is_floating_point(): t = t.float().mul(255).round_().clamp_(0, 255).to(torch.uint8)
     return Image.merge('L' if len(t) == 1 else 'RGB', [Image.fromarray(c.contiguous().numpy()) for c in t])

@@ -30,7 +30,8 @@ class Metadata:
     notes:list[str] = field(default_factory=list) # What was lost, and why: sentences for the user
 
 # %% ../nbs/06a_metadata.ipynb #54993265
-_EXIF, _GPS, _INTEROP, _IPTC = ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo, ExifTags.IFD.Interop, 0x0404
+_EXIF, _GPS, _INTEROP = ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo, ExifTags.IFD.Interop
+_IPTC, _RAW = 0x0404, 'Raw profile type ' # Photoshop's number, and what such a text in PNG is called
 _STORAGE = {*range(254, 269), *range(273, 282), 284, *range(288, 294), 301, *range(317, 326),
             *range(330, 348), 700, *range(512, 533), 33723, 34377, 34675, 37724} # pixels, XMP, IPTC, profile
 
@@ -68,8 +69,6 @@ def _write_resources(res):
     return b''.join(b'8BIM' + struct.pack('>HHI', n, 0, len(d)) + d + bytes(len(d)%2) for n, d in res.items())
 
 # %% ../nbs/06a_metadata.ipynb #6fcb3739
-_RAW = 'Raw profile type '
-
 def _bytes(x):
     "The value of a TIFF tag as bytes, whichever type the file gave it."
     if isinstance(x, str): return x.encode('latin1', 'replace')

@@ -196,6 +196,7 @@ def _read_tiff(f, name, limit, page):
     "One page of a TIFF file; palettes and rare colour spaces of 8 bits by Pillow."
     with tifffile.TiffFile(f) as t:
         pages = [o for o in enumerate(t.pages) if not o[1].subfiletype & 0b101] or [*enumerate(t.pages)][:1]
+        if not pages: raise ValueError('it has no pages')
         i, p = pages[page]
         _check_size(p.imagewidth, p.imagelength, name, limit)
         if p.bitspersample <= 8 and _colours(p) is None: photo = _read_image(f, name, limit, i)
