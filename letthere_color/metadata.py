@@ -7,15 +7,11 @@ __all__ = ['SOURCE_TYPE', 'Metadata', 'exif_metadata', 'read_metadata', 'label_x
            'tiff_tags']
 
 # %% ../nbs/06a_metadata.ipynb #cd494181
-import re, warnings
+import re, struct, warnings
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import cache
-from struct import pack
 from xml.dom import minidom
-from PIL import ExifTags, Image, ImageCms
-from PIL.PngImagePlugin import PngInfo
-from PIL.TiffImagePlugin import ImageFileDirectory_v2
-from PIL.TiffTags import TagInfo, TAGS_V2_GROUPS, UNDEFINED
+from PIL import ExifTags, Image, ImageCms, PngImagePlugin, TiffImagePlugin, TiffTags
 from .files import PILLOW_LOCK
 
 # %% ../nbs/06a_metadata.ipynb #4f7c4892
@@ -34,67 +30,45 @@ class Metadata:
     notes:list[str] = field(default_factory=list) # What was lost, and why: sentences for the user
 
 # %% ../nbs/06a_metadata.ipynb #54993265
-_EXIF, _GPS, _INTEROP, _IPTC = ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo, ExifTags.IFD.Interop, 0x0404
+_EXIF, _GPS, _INTEROP = ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo, ExifTags.IFD.Interop
+_IPTC, _RAW = 0x0404, 'Raw profile type ' # Photoshop's number, and what such a text in PNG is called
 _STORAGE = {*range(254, 269), *range(273, 282), 284, *range(288, 294), 301, *range(317, 326),
             *range(330, 348), 700, *range(512, 533), 33723, 34377, 34675, 37724} # pixels, XMP, IPTC, profile
 
 for tag in (34856, 37121, 37500, 37510, 41484, 41728, 41729, 41995): # bytes; Pillow would write numbers
-    TAGS_V2_GROUPS[_EXIF].setdefault(tag, TagInfo(tag, ExifTags.TAGS[tag], UNDEFINED, 1))
+    TiffTags.TAGS_V2_GROUPS[_EXIF].setdefault(tag, TiffTags.TagInfo(tag, type=TiffTags.UNDEFINED, length=1))
 
 class _Text(str):
     "Text as Pillow reads it, a character for each byte; written again as these bytes."
     def encode(self, *args): return super().encode('latin1')
 
-def _kept(tags, group=None):
-    "The tags that can be written, and how many can't."
-    kept = {}
-    for tag, value in tags.items():
-        ifd = ImageFileDirectory_v2(group=group)
-        if isinstance(value, str): value = _Text(value)
-        try: ifd[tag] = value; ifd.tobytes()
-        except Exception: continue
-        kept[tag] = value
-    return kept, len(tags) - len(kept)
-
-# %% ../nbs/06a_metadata.ipynb #d43bd527
-def _descriptive(exif, notes):
-    "What describes the photo in `Image.Exif`, with the sub-directories as dicts."
-    lost, found = 0, {}
-    try:
-        for tag in list(exif):
-            if tag not in _STORAGE and tag not in (_EXIF, _GPS): found[tag] = exif[tag]
-        found, lost = _kept(found)
-        for ifd in (_EXIF, _GPS):
-            if ifd not in exif: continue
-            sub = dict(exif.get_ifd(ifd))
-            if _INTEROP in sub: sub[_INTEROP] = dict(exif.get_ifd(_INTEROP))
-            sub, n = _kept(sub, ifd)
-            lost += n
-            if sub: found[ifd] = sub
-    except Exception: lost += 1
-    if lost: notes.append(f'EXIF is damaged: {lost} of its values could not be read and were left out')
-    return found
+def _kept(tags, group=None, but=()):
+    "The tags that can be read and written, and how many can't."
+    kept, wanted = {}, [tag for tag in tags if tag not in but]
+    for tag in wanted:
+        with suppress(Exception):
+            ifd, value = TiffImagePlugin.ImageFileDirectory_v2(group=group), tags[tag]
+            ifd[tag] = value = _Text(value) if isinstance(value, str) else value
+            ifd.tobytes()
+            kept[tag] = value
+    return kept, len(wanted) - len(kept)
 
 # %% ../nbs/06a_metadata.ipynb #9cd2fa8a
-_STALE = {0x0409, 0x040C, 0x040F, 0x0411, 0x0422, 0x0423, 0x0424}
-
 def _read_resources(data):
     "`{number: bytes}` of a block of Photoshop's image resources, as far as it can be read."
-    found, i = {}, 0
+    found, i, stale = {}, 0, {0x0409, 0x040C, 0x040F, 0x0411, 0x0422, 0x0423, 0x0424}
     while data[i:i+4] == b'8BIM' and len(data) >= i+12:
         number, j = int.from_bytes(data[i+4:i+6]), i+6 + (data[i+6]+2)//2*2
         size = int.from_bytes(data[j:j+4])
         if j+4+size > len(data): break
-        if number not in _STALE: found[number] = bytes(data[j+4:j+4+size])
+        if number not in stale: found[number] = bytes(data[j+4:j+4+size])
         i = j+4+size + size%2
     return found
 
-def _write_resources(found):
-    return b''.join(pack('>4sHHI', b'8BIM', n, 0, len(d)) + d + bytes(len(d)%2) for n, d in found.items())
+def _write_resources(res):
+    return b''.join(b'8BIM' + struct.pack('>HHI', n, 0, len(d)) + d + bytes(len(d)%2) for n, d in res.items())
 
 # %% ../nbs/06a_metadata.ipynb #6fcb3739
-_RAW = 'Raw profile type '
-
 def _bytes(x):
     "The value of a TIFF tag as bytes, whichever type the file gave it."
     if isinstance(x, str): return x.encode('latin1', 'replace')
@@ -108,12 +82,10 @@ def _dpi(xy, scale=1):
     return found if len(found) == 2 and all(1 < v < 65536 for v in found) else None
 
 def _png_resources(text):
-    for name in ('iptc', '8bim'):
-        _, _, digits = text.get(_RAW + name, '').strip().partition('\n') # a name, a size, hexadecimal digits
-        try: data = bytes.fromhex(''.join(digits.split()[1:]))
-        except ValueError: continue
-        if data[:4] == b'8BIM': return _read_resources(data)
-        if data: return {_IPTC: data}
+    for name in ('iptc', '8bim'): # lines: a name, a size, hexadecimal digits
+        with suppress(ValueError):
+            data = bytes.fromhex(''.join(text.get(_RAW + name, '').strip().split('\n')[2:]))
+            if data: return _read_resources(data) if data[:4] == b'8BIM' else {_IPTC: data}
     return {}
 
 # %% ../nbs/06a_metadata.ipynb #2b5c65c5
@@ -121,21 +93,28 @@ def exif_metadata(get_exif, # Function that gives `Image.Exif`
                   iptc:bytes=b'' # Of a TIFF file: Pillow reads but a part of it
                  ) -> Metadata:
     "The notes in EXIF, or in a directory of a TIFF file, which also has XMP, IPTC and the profile."
-    m, exif = Metadata(), Image.Exif()
+    m, exif, lost = Metadata(), Image.Exif(), 0
     with PILLOW_LOCK, warnings.catch_warnings(record=True) as heard: # the filters are global
         warnings.simplefilter('always')
-        try: exif = get_exif()
-        except Exception: heard.append('unreadable')
-        m.exif, m.xmp, m.icc = _descriptive(exif, m.notes), _bytes(exif.get(700)), _bytes(exif.get(34675))
-        m.resources, m.orientation = _read_resources(_bytes(exif.get(34377))), exif.get(274, 1)
-        if iptc := iptc or _bytes(exif.get(33723)): m.resources[_IPTC] = iptc
+        try:
+            exif = get_exif()
+            m.exif, lost = _kept(exif, but=_STORAGE | {_EXIF, _GPS})
+            for ifd in (_EXIF, _GPS):
+                sub = dict(exif.get_ifd(ifd))
+                if _INTEROP in sub: sub[_INTEROP] = dict(exif.get_ifd(_INTEROP))
+                kept, n = _kept(sub, ifd)
+                if kept: m.exif[ifd] = kept
+                lost += n
+        except Exception: lost += 1
+        m.xmp, m.icc, m.orientation = _bytes(exif.get(700)), _bytes(exif.get(34675)), exif.get(274, 1)
+        m.resources, iptc = _read_resources(_bytes(exif.get(34377))), iptc or _bytes(exif.get(33723))
+        if iptc: m.resources[_IPTC] = iptc
         m.dpi = _dpi([exif.get(tag) for tag in (282, 283)], 2.54 if exif.get(296) == 3 else 1)
-    if heard and not m.notes: m.notes.append('EXIF is damaged: what could not be read was left out')
+    if lost or heard: m.notes.append('EXIF is damaged: what could not be read was left out')
     return m
 
 # %% ../nbs/06a_metadata.ipynb #eb67c5bb
-def read_metadata(im:Image.Image # Opened by Pillow and loaded
-                 ) -> Metadata:
+def read_metadata(im:Image.Image) -> Metadata: # Of an image that Pillow has opened and loaded
     "All notes about a photo. What is damaged is left out, with a line in `notes`."
     info, apps, m = im.info, getattr(im, 'applist', []), exif_metadata(im.getexif)
     m.xmp, m.icc = m.xmp or _bytes(info.get('xmp')), _bytes(info.get('icc_profile'))
@@ -155,15 +134,6 @@ _TIFF, _XMP = 'http://ns.adobe.com/tiff/1.0/', 'http://ns.adobe.com/xap/1.0/'
 _NEW = ('<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/">'
         f'<rdf:RDF xmlns:rdf="{_RDF}"/></x:xmpmeta><?xpacket end="w"?>').encode()
 
-def _parse(packet):
-    "The XML document of an XMP packet. Raises ValueError."
-    if re.search(rb'<!\s*(DOCTYPE|ENTITY)', packet.replace(b'\0', b'')): raise ValueError('it has entities')
-    try: doc = minidom.parseString(packet.strip(b'\0 \r\n\t'))
-    except Exception as e: raise ValueError(str(e)) from None
-    if not doc.getElementsByTagNameNS(_RDF, 'RDF'): raise ValueError('it has no RDF')
-    return doc
-
-# %% ../nbs/06a_metadata.ipynb #6b2c324d
 def _drop(doc, ns, name):
     "Remove a property, in both of the ways that RDF writes one."
     for node in doc.getElementsByTagNameNS(ns, name): node.parentNode.removeChild(node)
@@ -173,21 +143,24 @@ def _drop(doc, ns, name):
         if not node.hasChildNodes() and all(re.match('xmlns:|rdf:about$', k) for k in node.attributes.keys()):
             node.parentNode.removeChild(node) # nothing is left in it
 
+# %% ../nbs/06a_metadata.ipynb #6b2c324d
 def label_xmp(packet:bytes, # An XMP packet, or empty
               label:tuple[str,str]|None # Name and version of the model; None: no label
              ) -> bytes: # The packet for the coloured photo
-    "Say where the colours come from; drop the old thumbnail and orientation. Raises ValueError if damaged."
+    "Say where the colours come from; drop the old thumbnail and orientation. Raises an error if damaged."
     if not (packet or label): return b''
-    doc = _parse(packet or _NEW)
+    if re.search(rb'<!\s*(DOCTYPE|ENTITY)', packet.replace(b'\0', b'')): raise ValueError('it has entities')
+    doc = minidom.parseString((packet or _NEW).strip(b'\0 \r\n\t'))
+    rdf = doc.getElementsByTagNameNS(_RDF, 'RDF')
+    if not rdf: raise ValueError('it has no RDF')
     for ns, name in ((_XMP, 'Thumbnails'), (_TIFF, 'Orientation')): _drop(doc, ns, name)
     if label:
         values = dict(DigitalSourceType=SOURCE_TYPE, AISystemUsed=label[0], AISystemVersionUsed=label[1])
-        node = doc.createElementNS(_RDF, 'rdf:Description')
-        for name, uri in (('rdf', _RDF), ('Iptc4xmpExt', _EXT)): node.setAttribute(f'xmlns:{name}', uri)
-        node.setAttributeNS(_RDF, 'rdf:about', '')
+        node = f'<rdf:Description xmlns:rdf="{_RDF}" xmlns:Iptc4xmpExt="{_EXT}" rdf:about=""/>'
+        node = minidom.parseString(node).firstChild
         for name, value in values.items():
             _drop(doc, _EXT, name); node.setAttributeNS(_EXT, f'Iptc4xmpExt:{name}', value)
-        doc.getElementsByTagNameNS(_RDF, 'RDF')[0].appendChild(node)
+        rdf[0].appendChild(node)
     return ''.join(node.toxml() for node in doc.childNodes).encode()
 
 # %% ../nbs/06a_metadata.ipynb #73dfb2fc
@@ -200,44 +173,37 @@ def for_result(m:Metadata, # Of the original
     if b'AISystemUsed' in m.xmp and b'letthere_color' in m.xmp:
         m.notes.append('was coloured by letthere_color before: it is coloured anew, from its lightness')
     r = Metadata(notes=m.notes, dpi=m.dpi) if strip else replace(m, exif=dict(m.exif), orientation=1, icc=b'')
-    if _EXIF in r.exif:
-        about_pixels = {0xA001: 1, 0xA002: size[0], 0xA003: size[1]}  # sRGB, width, height
-        r.exif[_EXIF] = {**r.exif[_EXIF], **{k: v for k, v in about_pixels.items() if k in r.exif[_EXIF]}}
+    about = {0xA001: 1, 0xA002: size[0], 0xA003: size[1]}  # sRGB, width, height
+    if _EXIF in r.exif: r.exif[_EXIF] = {k: about.get(k, v) for k, v in r.exif[_EXIF].items()}
     if str(r.exif.get(270)).startswith('{"shape":'): del r.exif[270] # tifffile's note about the grey array
     try: r.xmp = label_xmp(r.xmp, label)
-    except ValueError as e:
+    except Exception as e:
         r.xmp = re.sub(rb'(tiff:Orientation(?:="|>))[2-8]', rb'\g<1>1', r.xmp) # some find it even there
-        r.notes.append(f'the XMP packet is damaged ({" ".join(str(e).split())}): kept as it is'
-                       + (', the origin of the colours could not be added' if label else ''))
+        r.notes.append(f'the XMP packet is damaged ({" ".join(str(e).split())}): kept, without a label')
     return r
 
-# %% ../nbs/06a_metadata.ipynb #038aeecd
-@cache
 def srgb_profile() -> bytes:
     "An ICC profile that says: sRGB. The same bytes on every day."
-    data = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile('sRGB')).tobytes())
-    data[24:36] = b''.join(n.to_bytes(2) for n in (2020, 1, 1, 0, 0, 0)) # its date
-    return bytes(data)
+    data = ImageCms.ImageCmsProfile(ImageCms.createProfile('sRGB')).tobytes()
+    return data[:24] + struct.pack('>6H', 2020, 1, 1, 0, 0, 0) + data[36:] # its date
 
 # %% ../nbs/06a_metadata.ipynb #2aa6c030
-_SEGMENT = 65533 # bytes of data in a segment of a JPEG file
-
 def _exif_bytes(m):
     exif = Image.Exif()
     exif.update(m.exif)
     return exif.tobytes() if m.exif else b''
 
 def _jpeg_options(m):
-    exif, xmp, irb, step = _exif_bytes(m), m.xmp, _write_resources(m.resources), _SEGMENT - 14
-    if len(exif) > _SEGMENT: exif = b''; m.notes.append('EXIF is too long for JPEG and was left out')
-    if len(xmp) >= _SEGMENT - 30: xmp = b''; m.notes.append('XMP is too long for JPEG and was left out')
-    more = [(b'\xed', b'Photoshop 3.0\0' + irb[i:i+step]) for i in range(0, len(irb), step)]
+    exif, xmp, irb, most = _exif_bytes(m), m.xmp, _write_resources(m.resources), 65533 # bytes in a segment
+    if len(exif) > most: exif = b''; m.notes.append('EXIF is too long for JPEG and was left out')
+    if len(xmp) >= most - 30: xmp = b''; m.notes.append('XMP is too long for JPEG and was left out')
+    more = [(b'\xed', b'Photoshop 3.0\0' + irb[i:i+most-14]) for i in range(0, len(irb), most-14)]
     more += [(b'\xe1', d) for d in m.xmp_more]
     return dict(exif=exif, xmp=xmp, comment=m.comment,
                 extra=b''.join(b'\xff' + n + (len(d)+2).to_bytes(2) + d for n, d in more))
 
 def _png_options(m):
-    texts, irb = PngInfo(), _write_resources(m.resources)
+    texts, irb = PngImagePlugin.PngInfo(), _write_resources(m.resources)
     for k, v in m.text.items(): texts.add_itxt(k, v) if not v.isascii() else texts.add_text(k, v)
     if m.xmp: texts.add_itxt('XML:com.adobe.xmp', m.xmp.decode('utf-8', 'replace'))
     if irb: texts.add_text(_RAW + 'iptc', f'\niptc\n{len(irb):>8}\n{irb.hex()}\n', zip=True)
@@ -259,9 +225,8 @@ def save_options(m:Metadata, # From for_result
     return dict(icc_profile=srgb_profile(), **found, **({'dpi': m.dpi} if m.dpi else {}))
 
 # %% ../nbs/06a_metadata.ipynb #b9307d7e
-def tiff_tags(m:Metadata # From for_result
-             ) -> dict: # Tag -> value, for Pillow's `ImageFileDirectory_v2`
-    "Notes in the words of TIFF."
+def tiff_tags(m:Metadata) -> dict: # From for_result -> for Pillow's `ImageFileDirectory_v2`
+    "Notes in the words of TIFF: tag -> value."
     rest = {k: v for k, v in m.resources.items() if k != _IPTC}
     found = {700: m.xmp, 33723: m.resources.get(_IPTC), 34377: _write_resources(rest)}
     return {**m.exif, **{k: v for k, v in found.items() if v}}

@@ -6,42 +6,29 @@
 __all__ = ['STRIP', 'MAX_PIXELS', 'Photo', 'read_photo']
 
 # %% ../nbs/06b_photo_files.ipynb #7456f116
-import io, logging, os, struct, warnings
-from contextlib import contextmanager, suppress
+import logging, struct, warnings
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from pathlib import Path
 import imagecodecs, numpy as np, tifffile, torch
 from PIL import Image, ImageCms
 from fastcore.basics import patch
-from torch import Tensor
-from .files import (check_array, load_pixels, open_file, PILLOW_LOCK, plain_mode, srgb_transform,
-                                  to_uint)
+from .files import (check_array, decoding, load_pixels, open_file, PILLOW_LOCK, plain_mode,
+                                  srgb_transform, to_uint)
 from .core import PhotoError, rgb2l
 from .metadata import exif_metadata, Metadata, read_metadata
 
 # %% ../nbs/06b_photo_files.ipynb #77ec7d14
 _XYZ = ImageCms.ImageCmsProfile(ImageCms.createProfile('XYZ')).tobytes()
-_SPACE = {b'GRAY': ('gray', 1), b'RGB ': ('rgb', 3), b'CMYK': ('cmyk', 4)}
-_WAY = dict(intent=int(ImageCms.Intent.RELATIVE_COLORIMETRIC), flags=0x2000) # with black point compensation
+_WAY = dict(outcolorspace='xyz', outdtype='float32', intent=1, flags=0x2000) # relative, black points moved
 _Y = np.float32([-0.0283697, 1.0099955, 0.0210414]) # XYZ for the white D50 -> Y for D65
 
 def _profile_luminance(x, icc): # uint8|16 (n,W,C) -> (n,W)
     "Luminance in [0,1] by the profile, exactly but slowly. Raises an error if it can't be used."
-    space, channels = _SPACE[icc[16:20]]
-    if (x.shape[-1], channels) == (1,3): x = x.repeat(3, -1)
-    if x.shape[-1] != channels: raise ValueError('a profile for other data')
-    x = np.ascontiguousarray(x[..., 0] if channels == 1 else x)
-    way = dict(_WAY, colorspace=space, outcolorspace='xyz', outdtype='float32')
-    return imagecodecs.cms_transform(x, icc, _XYZ, **way) @ _Y
-
-def _usable_profile(icc, mode, notes):
-    "The profile, if it changes anything and works."
-    try:
-        if not icc or srgb_transform(icc, mode) is None: return None
-        _profile_luminance(np.zeros((1, 1, len(mode.removesuffix('A'))), np.uint8), icc)
-        return icc
-    except Exception: notes.append('its colour profile is damaged, or made for other photos, and was ignored')
+    space = icc[16:20].decode().strip().lower() # gray, rgb or cmyk
+    if space == 'gray': x = x[..., 0]
+    if space == 'rgb': x = np.broadcast_to(x, (*x.shape[:2], 3))
+    return imagecodecs.cms_transform(np.ascontiguousarray(x), icc, _XYZ, colorspace=space, **_WAY) @ _Y
 
 # %% ../nbs/06b_photo_files.ipynb #ecfd5613
 def _l_of(Y): return np.where(Y > 0.008856, 116*np.cbrt(Y) - 16, 903.3*np.maximum(Y, 0)).astype(np.float32)
@@ -49,11 +36,9 @@ def _l_of(Y): return np.where(Y > 0.008856, 116*np.cbrt(Y) - 16, 903.3*np.maximu
 @lru_cache(4)
 def _channel_tables(icc, dtype):
     "Luminance of all values of each channel `(3,256|65536)`, if its channels add up; else None."
-    values = np.arange(np.iinfo(dtype).max + 1)
-    alone = np.zeros((3, len(values), 3), dtype)
-    for i in range(3): alone[i,:,i] = values
-    tables = _profile_luminance(alone, icc)
-    some = np.random.default_rng(0).choice(values, (1, 500, 3)).astype(dtype)
+    values = np.arange(np.iinfo(dtype).max + 1, dtype=dtype)
+    tables = _profile_luminance(np.eye(3, dtype=dtype)[:,None]*values[:,None], icc) # each channel alone
+    some = np.random.default_rng(0).choice(values, (1, 500, 3))
     total = sum(t[some[..., i]] for i, t in enumerate(tables))
     return tables if np.abs(_l_of(total) - _l_of(_profile_luminance(some, icc))).max() < 0.01 else None
 
@@ -103,12 +88,12 @@ def strips(self:Photo):
 @patch
 def rows(self:Photo, y0, y1):
     "Rows as they are in the file, `(n,W,C)`."
-    if isinstance(self.pixels, np.ndarray): return np.ascontiguousarray(self.pixels[y0:y1])
+    if isinstance(self.pixels, np.ndarray): return np.array(self.pixels[y0:y1], order='C')
     return np.array(self.pixels.crop((0, y0, self.size[0], y1))).reshape(y1-y0, self.size[0], -1)
 
 @patch
 def lightness(self:Photo, y0:int, y1:int # First row, and the one after the last
-             ) -> Tensor: # L in [0,100], `(1,1,n,W)`
+             ) -> torch.Tensor: # L in [0,100], `(1,1,n,W)`
     "Lightness of a strip."
     x = self.rows(y0, y1)[..., :len(self.mode.removesuffix('A'))]
     L = self._table.take(x[..., 0]) if x.shape[-1] == 1 else _lightness(x, self.icc)
@@ -119,24 +104,11 @@ MAX_PIXELS = 250_000_000
 _FORMATS = 'JPEG MPO PNG TIFF WEBP BMP DIB GIF PPM JPEG2000 AVIF HEIF'.split() # nothing that runs programs
 logging.getLogger('tifffile').addHandler(logging.NullHandler()) # what matters becomes a PhotoError
 
-def _check_size(size, name, limit):
-    w, h = size
+def _check_size(w, h, name, limit):
     if not (w > 0 and h > 0): raise PhotoError(f'{name}: has no pixels ({w} x {h}); copy it again')
     if w*h > limit:
-        raise PhotoError(f'{name}: has {w} x {h} pixels, {w*h/1e6:.3g} million, and the limit is '
-                         f'{limit/1e6:g} million; if you trust the file, '
-                         'raise it with max_pixels (--max-pixels)')
-
-@contextmanager
-def _decoding(name):
-    "Whatever fails is a `PhotoError` of one line."
-    try: yield
-    except PhotoError: raise
-    except MemoryError: raise PhotoError(f'{name}: does not fit into the memory; make it smaller') from None
-    except Exception as e:
-        why = ' '.join(str(e).split())[:150] or type(e).__name__
-        raise PhotoError(f'{name}: is damaged or cut off ({why}); copy it again, '
-                         'or let an image editor save what is left of it') from None
+        raise PhotoError(f'{name}: has {w} x {h} pixels, and the limit is {limit/1e6:g} million; '
+                         'if you trust the file, raise it with max_pixels (--max-pixels)')
 
 # %% ../nbs/06b_photo_files.ipynb #68f12308
 def _open(f, page=0):
@@ -169,31 +141,30 @@ def _upright(pixels, turn):
 
 # %% ../nbs/06b_photo_files.ipynb #e1e4b8e6
 def _photo(pixels, mode, name, fmt, m):
-    icc = _usable_profile(m.icc, mode, m.notes)
+    "Upright, with its profile if that works and changes anything."
+    icc = None
+    try:
+        if m.icc and srgb_transform(m.icc, mode):
+            _profile_luminance(np.zeros((1, 1, len(mode.removesuffix('A'))), np.uint8), m.icc)
+            icc = m.icc
+    except Exception: m.notes.append('its colour profile is damaged or made for other photos; it was ignored')
     return Photo(_upright(pixels, m.orientation), mode, name, fmt or '', icc, m)
 
 def _read_image(f, name, limit, page=0):
     "A photo by Pillow; PNG with colour in 16 bits by imagecodecs."
     if (im := _open(f, page)) is None:
-        raise PhotoError(f'{name}: is not a photo in a format that is read here (JPEG, PNG, TIFF, WebP, BMP '
-                         'and some more); save it as PNG or TIFF')
-    _check_size(im.size, name, limit)
+        raise PhotoError(f'{name}: is not a photo in a format that is read here; save it as PNG or TIFF')
+    _check_size(*im.size, name, limit)
     metadata = read_metadata(load_pixels(im))
     if im.format in ('GIF', 'PNG', 'WEBP', 'AVIF') and getattr(im, 'is_animated', False):
         metadata.notes.append('is animated: only its first picture is coloured')
-    f.seek(24)
-    depth, kind = f.read(2)
-    if im.format == 'PNG' and depth == 16 and kind in (2, 4, 6):
-        mode, _ = {2: 'RGB', 4: 'LA', 6: 'RGBA'}[kind], f.seek(0)
-        pixels = imagecodecs.png_decode(f.read())
-    else: pixels, mode = _plain(im)
+    f.seek(24) # where PNG has the bits and the kind of colour
+    deep = im.format == 'PNG' and {b'\x10\2': 'RGB', b'\x10\4': 'LA', b'\x10\6': 'RGBA'}.get(f.read(2))
+    f.seek(0)
+    pixels, mode = (imagecodecs.png_decode(f.read()), deep) if deep else _plain(im)
     return _photo(pixels, mode, name, im.format, metadata)
 
 # %% ../nbs/06b_photo_files.ipynb #516cb753
-def _straight(x, alpha): # uint8|16 (H,W,C), colours multiplied by alpha -> the colours alone
-    top = np.iinfo(x.dtype).max
-    for row, a in zip(x, alpha): row[:] = np.minimum(row*np.float32(top)/np.maximum(a, 1), top)
-
 def _colours(p): # L, RGB or CMYK; None: not for us
     if p.photometric == 6 and p.compression == 7: return 'RGB'  # JPEG inside
     return {0: 'L', 1: 'L', 2: 'RGB', 5: 'CMYK'}.get(p.photometric)
@@ -209,15 +180,16 @@ def _tiff_pixels(p, name, file_size):
     if x.ndim == 2: x = x[..., None]
     elif p.planarconfig == 2: x = np.moveaxis(x, 0, -1)
     if x.shape != (p.imagelength, p.imagewidth, p.samplesperpixel): raise ValueError(f'pixels of {x.shape}')
-    new = 8 if bits <= 8 else 16
-    top = 2**new - 1
+    new, top = (8, 255) if bits <= 8 else (16, 65535)
     if x.dtype.kind == 'u' and bits not in (8, 16, 32):
         x = (x*np.float32(top/(2**bits - 1)) + np.float32(.5)).astype(f'uint{new}')
     x = to_uint(x, new)
     if p.photometric == 0: x = top - x
     if not alpha or colours == 'CMYK': return x[..., :n], colours
-    if p.extrasamples[alpha[0]] == 1: x = x.copy(); _straight(x[..., :n], x[..., n+alpha[0]:n+alpha[0]+1])
-    return x[..., [*range(n), n+alpha[0]]] if x.shape[-1] > n+1 else x, colours + 'A'
+    if x.shape[-1] > n+1 or p.extrasamples[alpha[0]] == 1: x = x[..., [*range(n), n+alpha[0]]] # a copy
+    if p.extrasamples[alpha[0]] == 1: # the colours are multiplied by alpha
+        for row in x: row[:, :n] = np.minimum(row[:, :n]*np.float32(top)/np.maximum(row[:, n:], 1), top)
+    return x, colours + 'A'
 
 # %% ../nbs/06b_photo_files.ipynb #4b7d8602
 def _read_tiff(f, name, limit, page):
@@ -226,7 +198,7 @@ def _read_tiff(f, name, limit, page):
         pages = [o for o in enumerate(t.pages) if not o[1].subfiletype & 0b101] or [*enumerate(t.pages)][:1]
         if not pages: raise ValueError('it has no pages')
         i, p = pages[page]
-        _check_size((p.imagewidth, p.imagelength), name, limit)
+        _check_size(p.imagewidth, p.imagelength, name, limit)
         if p.bitspersample <= 8 and _colours(p) is None: photo = _read_image(f, name, limit, i)
         else:
             exif = Image.Exif()
@@ -246,18 +218,14 @@ def read_photo(source, # A path, the bytes of a file, a PIL image, or an array `
     "A photo with all that its file holds. Raises `PhotoError`: one line that names the file and the remedy."
     if isinstance(source, np.ndarray):
         x = check_array(source)
-        if x.dtype == np.uint16:
-            x = x.reshape(*x.shape[:2], -1)
-            return Photo(x, {1: 'L', 3: 'RGB', 4: 'RGBA'}[x.shape[-1]], 'array')
-        source = Image.fromarray(np.ascontiguousarray(to_uint(x)))
+        x = to_uint(x, 8*x.itemsize).reshape(*x.shape[:2], -1)
+        return Photo(x, {1: 'L', 3: 'RGB', 4: 'RGBA'}[x.shape[-1]], 'array')
     if isinstance(source, Image.Image):
         name = str(getattr(source, 'filename', '') or 'image')
-        with _decoding(name):
+        with decoding(name):
             return _photo(*_plain(load_pixels(source)), name, source.format, read_metadata(source))
-    if isinstance(source, (str, os.PathLike)): name, opened = str(source), lambda: open_file(Path(source))
-    elif isinstance(source, bytes): name, opened = 'photo', lambda: io.BytesIO(source)
-    else: raise PhotoError(f'{type(source).__name__}: is no photo; give a path, bytes, an image or an array')
-    with opened() as f, _decoding(name):
+    name = 'photo' if isinstance(source, bytes) else str(source)
+    with open_file(source) as f, decoding(name):
         tiff = f.read(4) in (b'II*\0', b'MM\0*', b'II+\0', b'MM\0+')
         f.seek(0)
         return _read_tiff(f, name, max_pixels, page) if tiff else _read_image(f, name, max_pixels)

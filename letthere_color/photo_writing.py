@@ -11,8 +11,7 @@ from itertools import chain
 from pathlib import Path
 from struct import calcsize, pack, unpack
 import imagecodecs, numpy as np, tifffile, torch
-from PIL import Image
-from PIL.TiffImagePlugin import ImageFileDirectory_v2
+from PIL import Image, TiffImagePlugin
 from fastcore.basics import patch
 from .files import check_target, flatten, photo_file, SAVE_OPTIONS, to_uint
 from .core import lab2rgb_fitted, PhotoError
@@ -35,14 +34,10 @@ def coloured(self:Photo,
         yield np.stack([*rgb, *alpha], -1)
 
 @patch
-def image(self:Photo,
-          chroma # As for `coloured`
-         ) -> Image.Image: # RGB or RGBA, 8 bit
-    "The photo in colour, as one image."
-    im, y = Image.new('RGBA' if self.mode.endswith('A') else 'RGB', self.size), 0
-    for x in self.coloured(chroma):
-        im.paste(Image.fromarray(x), (0, y))
-        y += len(x)
+def image(self:Photo, chroma) -> Image.Image: # RGB or RGBA, 8 bit
+    "The photo in colour, as one image; `chroma` as for `coloured`."
+    im = Image.new('RGBA' if self.mode.endswith('A') else 'RGB', self.size)
+    for x, (y, _) in zip(self.coloured(chroma), self.strips()): im.paste(Image.fromarray(x), (0, y))
     return im
 
 # %% ../nbs/06f_photo_writing.ipynb #861f6414
@@ -53,28 +48,28 @@ def _tiff_strips(photo, chroma, bits):
         diff[:, 1:] -= x[:, :-1]
         yield imagecodecs.deflate_encode(diff.tobytes(), level=6)
 
-def _add_tags(f, tags_of_pages, big):
+def _add_tags(f, tags_of_pages):
     "Merge tags into the directory of each page of a little-endian TIFF file."
-    head, count, entry, pointer, at = b'II*\0' + bytes(4), '<H', 12, '<I', 4
-    if big: head, count, entry, pointer, at = b'II+\0' + bytes(12), '<Q', 20, '<Q', 8
-    def number(fmt, pos): f.seek(pos); return unpack(fmt, f.read(calcsize(fmt)))[0]
-    for tags in tags_of_pages:
-        old = number(pointer, at)
-        n, first = number(count, old), old + calcsize(count)
-        next_page = number(pointer, first + n*entry)
-        f.seek(first)
+    f.seek(0)
+    t = tifffile.TiffFile(f)
+    count, entry, pointer, at = t.tiff.tagnoformat, t.tiff.tagsize, t.tiff.offsetformat, t.tiff.offsetsize
+    f.seek(0)
+    head, start = f.read(2*at), calcsize(count)
+    for page, tags in zip([*t.pages], tags_of_pages):
+        f.seek(page.offset)
+        n, = unpack(count, f.read(start))
         kept = [e for e in (f.read(entry) for _ in range(n)) if unpack('<H', e[:2])[0] not in tags]
-        ifd = ImageFileDirectory_v2(head)
-        for tag, value in tags.items(): ifd[tag] = value
+        ifd = TiffImagePlugin.ImageFileDirectory_v2(head)
+        ifd.update(tags)
         end = -(-f.seek(0, os.SEEK_END)//16)*16
         data = ifd.tobytes(end + len(kept)*entry) # so that its values lie behind both lists
-        start, stop = calcsize(count), calcsize(count) + len(tags)*entry
+        stop = start + len(tags)*entry
         both = kept + [data[i:i+entry] for i in range(start, stop, entry)]
         both.sort(key=lambda e: unpack('<H', e[:2]))
-        f.write(bytes(end - f.tell()) + pack(count, len(both)) + b''.join(both) + pack(pointer, next_page))
+        f.write(bytes(end - f.tell()) + pack(count, len(both)) + b''.join(both) + pack(pointer, 0))
         f.write(data[stop + calcsize(pointer):])
-        f.seek(at); f.write(pack(pointer, end))
-        at = end + calcsize(count) + len(both)*entry
+        f.seek(at); f.write(pack(pointer, end)) # the next of the page before, or of the head
+        at = end + start + len(both)*entry
 
 # %% ../nbs/06f_photo_writing.ipynb #a67fd7ac
 def _gather_notes(notes): # a list for each page
@@ -84,21 +79,20 @@ def _gather_notes(notes): # a list for each page
 
 def _write_tiff(f, pages, prepare):
     "Each `(photo, chroma)` of `pages` as a page; `prepare` gives a photo's notes."
-    tags, notes, big, writer = [], [], None, None
+    tags, notes, writer = [], [], None
     for photo, chroma in pages:
         (w, h), alpha, metadata = photo.size, photo.mode.endswith('A'), prepare(photo)
         shape = (h, w, 4 if alpha else 3)
-        if writer is None:
-            big = photo.n_pages*np.prod(shape, dtype=float)*photo.bits/8 > 4e9
-            writer = tifffile.TiffWriter(f, bigtiff=big, byteorder='<')
-        dpi = dict(resolution=metadata.dpi, resolutionunit='inch') if metadata.dpi else {}
+        n_bytes = photo.n_pages*np.prod(shape, dtype=float)*photo.bits/8
+        writer = writer or tifffile.TiffWriter(f, bigtiff=n_bytes > 4e9, byteorder='<')
         writer.write(_tiff_strips(photo, chroma, photo.bits), shape=shape, dtype=f'uint{photo.bits}',
                      photometric='rgb', planarconfig='contig', extrasamples=['unassalpha'] if alpha else None,
                      rowsperstrip=max(1, STRIP//w), compression='zlib', predictor=True, metadata=None,
-                     iccprofile=srgb_profile(), software=False, subfiletype=2*(photo.n_pages > 1), **dpi)
+                     iccprofile=srgb_profile(), software=False, subfiletype=2*(photo.n_pages > 1),
+                     resolution=metadata.dpi)
         tags.append(tiff_tags(metadata)); notes.append(photo.notes)
     writer.close()
-    _add_tags(f, tags, big)
+    _add_tags(f, tags)
     _gather_notes(notes)
 
 # %% ../nbs/06f_photo_writing.ipynb #9f8b8e11
@@ -127,8 +121,7 @@ def write_photo(pages, # `[(photo, chroma)]`, or a generator of such pairs; `chr
                 label:tuple[str,str]|None=None, # Name and version of the model that coloured; None: no mark
                 quality:int|None=None # Of JPEG, WebP and AVIF, 1 to 100; the other formats lose nothing
                ) -> Path: # The file written
-    """All of a coloured photo or nothing: TIFF and PNG keep 16 bits, TIFF keeps all pages, others the first.
-    What could not be kept is told in `notes` of the first photo. Raises `PhotoError`."""
+    "All of a coloured photo or nothing; `notes` of the first photo tell what was lost. Raises `PhotoError`."
     p, pages = Path(path), iter(pages)
     fmt, (photo, chroma) = check_target(p, overwrite), next(pages)
     if p.exists() and os.path.exists(photo.name) and p.samefile(photo.name):

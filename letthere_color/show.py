@@ -8,8 +8,7 @@ __all__ = ['set_figures', 'sample_photos', 'show_photos', 'data_uri', 'Html', 'b
 # %% ../nbs/00c_show.ipynb #3951c109
 import base64, io
 from html import escape
-from importlib.resources import files
-from importlib.util import find_spec
+from importlib import resources, util
 from pathlib import Path
 import numpy as np, torch
 from PIL import Image
@@ -28,27 +27,23 @@ def set_figures(dpi:int=80, # Pixels per inch of every figure
     if get_ipython(): set_matplotlib_formats('jpeg', pil_kwargs=dict(quality=quality))
 
 # %% ../nbs/00c_show.ipynb #6b44d818
-_samples = dict(skimage=['data', 'astronaut.png', 'chelsea.png', 'coffee.png', 'rocket.jpg'],
-                sklearn=['datasets/images', 'china.jpg', 'flower.jpg'])
-
 def sample_photos()->dict: # Name -> PIL image, mode RGB
     "The colour photos that installed packages ship: scikit-image's, and scikit-learn's where it is installed"
     res = {}
-    for pkg, (folder, *names) in _samples.items():
-        if not (spec := find_spec(pkg)): continue
-        for p in (Path(spec.submodule_search_locations[0])/folder/o for o in names):
-            if p.exists():
-                res[p.stem] = im = Image.open(p).convert('RGB')
-                im.info.clear() # no profile: the numbers are taken as sRGB
+    for pkg, folder, names in (('skimage', 'data', 'astronaut.png chelsea.png coffee.png rocket.jpg'),
+                               ('sklearn', 'datasets/images', 'china.jpg flower.jpg')):
+        spec = util.find_spec(pkg)
+        for p in filter(Path.exists, (Path(spec.origin).parent/folder/o for o in names.split() if spec)):
+            res[p.stem] = im = Image.open(p).convert('RGB')
+            im.info.clear() # no profile: the numbers are taken as sRGB
     return res
 
 # %% ../nbs/00c_show.ipynb #4973cb02
-def _array(x): # (H,W) or (H,W,3) for imshow
+def _array(x): # (H,W) or (H,W,1|3) for imshow
     if isinstance(x, torch.Tensor):
         x = (x.detach().cpu().float() if x.is_floating_point() else x.cpu()).numpy()
         if x.ndim == 3: x = np.moveaxis(x, 0, -1)
-    x = np.asarray(x)
-    return x[...,0] if x.ndim == 3 and x.shape[-1] == 1 else x
+    return np.asarray(x)
 
 def show_photos(photos, # Images, arrays `(H,W[,C])`, tensors `(1|3,H,W)`, in [0,1] or uint8; or name -> photo
                 titles:list=None, # One text per photo
@@ -65,8 +60,8 @@ def show_photos(photos, # Images, arrays `(H,W[,C])`, tensors `(1|3,H,W)`, in [0
     fig, axs = plt.subplots(nrows, ncols, figsize=(ncols*size, nrows*height), squeeze=False)
     for ax in axs.flat: ax.axis('off')
     for ax, p, t in zip(axs.flat, photos, titles or ['']*len(photos)):
-        grey = dict(cmap='gray', **(dict(vmin=0, vmax=255) if p.dtype == np.uint8 else {}))
-        ax.imshow(p, **{**(grey if p.ndim == 2 else {}), **kw})
+        limits = dict(vmin=0, vmax=255) if p.dtype == np.uint8 else {}
+        ax.imshow(p, **{'cmap': 'gray', **limits, **kw}) # which count for one channel only
         ax.set_title(t, fontsize=9)
     fig.tight_layout(pad=.3)
     plt.show()
@@ -107,7 +102,7 @@ def before_after(before, # What `open_photo` takes: shown on the left
     if abs(size[0]/size[1] - other[0]/other[1]) > .02:
         raise ValueError(f'The pictures differ in shape: {size} and {other}.')
     (left, right), caption = map(escape, labels), escape(caption)
-    style = (files('letthere_color')/'web/before_after.css').read_text(encoding='utf-8')
+    style = (resources.files('letthere_color')/'web/before_after.css').read_text(encoding='utf-8')
     return Html(f'''<figure class="before-after" style="width: {width}px"><style>{style}</style><div>
 <img src="{b}" alt="{right}"><img src="{a}" alt="{left}"><span>{left}</span><span>{right}</span>
 <input type="range" min="0" max="100" value="50" aria-label="Slide between: {left}, and: {right}"
