@@ -86,12 +86,9 @@ class ZhangNet(nn.Module):
 # %% ../nbs/08b_rivals.ipynb #0cfb3881
 @patch
 @torch.no_grad()
-def prepare(self:ZhangNet, 
-            photos:PhotoCache, # Of the training
-            n:int=2000 # How many to look at
-           ):
-    "Count how common each square is: weights of the classes, 1 on average over all pixels."
-    rgb = photos.photos[::max(1, len(photos)//n)].permute(0,3,1,2)
+def prepare(self:ZhangNet, photos:PhotoCache): # Of the training
+    "Count in 2000 photos how common each square is: weights of the classes, 1 on average over all pixels."
+    rgb = photos.photos[::max(1, len(photos)//2000)].permute(0,3,1,2)
     ab = torch.cat([F.avg_pool2d(rgb2lab(o), 4)[:,1:] for o in rgb.split(64)])  # (n,2,h,w)
     a, b = (ab.round().long() + AB_MAX).unbind(1)
     p = torch.bincount(self.near[a,b,0].flatten(), minlength=len(self.bins)).float()
