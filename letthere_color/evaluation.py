@@ -53,9 +53,8 @@ def colourfulness(rgb:Tensor # `(1,3,H,W)` in [0,1]
     opponents = torch.stack([r - g, (r + g)/2 - b]).flatten(1)  # (2,H*W)
     return (opponents.var(1, correction=0).sum().sqrt() + .3*opponents.mean(1).norm()).item()
 
-def mean_chroma(lab:Tensor # `(1,3,H,W)`
-               ) -> float: # CIE units
-    "Mean distance from grey."
+def mean_chroma(lab:Tensor) -> float: # CIE units
+    "Mean distance of Lab `(1,3,H,W)` from grey."
     return lab[:,1:].norm(dim=1).mean().item()
 
 # %% ../nbs/08_evaluation.ipynb #363019d4
@@ -68,11 +67,10 @@ def cumulative_error(lab:Tensor, # `(1,3,H,W)`
     return torch.bincount(at, minlength=len(thresholds)+1).cumsum(0)[:-1]/len(at)
 
 def error_auc(lab:Tensor, # `(1,3,H,W)`
-              true:Tensor, # `(1,3,H,W)`
-              end:float=150. # Last threshold, CIE units
+              true:Tensor # `(1,3,H,W)`
              ) -> float: # In [0,1]
-    "Area under the cumulative error curve: the share of `end` that the errors leave, on average."
-    return (1 - (lab - true)[:,1:].norm(dim=1)/end).clamp(min=0).mean().item()
+    "Area under the cumulative error curve up to 150: the share of it that the errors leave, on average."
+    return (1 - (lab - true)[:,1:].norm(dim=1)/150).clamp(min=0).mean().item()
 
 # %% ../nbs/08_evaluation.ipynb #5773d22d
 def measures(rgb:Tensor, # Coloured photo `(1,3,H,W)` in [0,1]
@@ -85,8 +83,7 @@ def measures(rgb:Tensor, # Coloured photo `(1,3,H,W)` in [0,1]
                 auc=error_auc(lab, true_lab), colourfulness=colourfulness(rgb), chroma=mean_chroma(lab))
 
 # %% ../nbs/08_evaluation.ipynb #24dbd285
-def network_metrics(names:list[str] # Of `lpips` and `fid`
-                   ) -> dict: # torchmetrics objects
+def network_metrics(names:list[str]) -> dict: # Of `lpips` and `fid`; torchmetrics objects
     "Metrics that download a network. Raises ConnectionError, ImportError if a package is missing."
     try: import torchvision # noqa: F401
     except ImportError: pass # torchmetrics says what is missing
@@ -98,6 +95,5 @@ def network_metrics(names:list[str] # Of `lpips` and `fid`
         from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity as LPIPS
         make = dict(lpips=lambda: LPIPS('alex', normalize=True), fid=lambda: FID(normalize=True))
         return {name: make[name]() for name in names}
-    except ImportError as e:
-        raise ImportError('LPIPS and FID need more packages: pip install "letthere_color[metrics]"') from e
+    except ImportError as e: raise ImportError('LPIPS and FID: pip install "letthere_color[metrics]"') from e
     except OSError as e: raise ConnectionError(f'The networks cannot be downloaded ({e}): go online.') from e

@@ -36,18 +36,16 @@ class RobotRater(nn.Module):
 # %% ../nbs/09c_robot.ipynb #e30c75da
 def _same_crop(x, size, rng):
     "A random crop and flip, the same for a whole batch."
-    s = size or min(x.shape[-2:])
-    y, left = (rng.integers(0, n - s + 1) if size else 0 for n in x.shape[-2:])
-    x = x[..., y:y+s, left:left+s] if size else x
+    if size:
+        y, left = (rng.integers(0, n - size + 1) for n in x.shape[-2:])
+        x = x[..., y:y+size, left:left+size]
     return x.flip(-1) if rng.random() < .5 else x
 
-# %% ../nbs/09c_robot.ipynb #e9d8a175
 def train_robot(real:Tensor, # Photos uint8 `(N,3,H,W)`, apart from those that will be judged
                 coloured:list[Tensor], # The same photos by one or more methods, same shape each
                 epochs:int=8, # How often each photo is seen
                 size:int|None=None, # Side of the random crops; None: whole photos
                 bs:int=32, # Photos in a batch, twice
-                lr:float=3e-3, # Highest learning rate of AdamW, one cycle
                 seed:int=0
                ) -> RobotRater: # In eval mode
     "Learn to tell real photos from coloured ones. Same seed, same robot (on one machine)."
@@ -56,8 +54,8 @@ def train_robot(real:Tensor, # Photos uint8 `(N,3,H,W)`, apart from those that w
     if len(real) < bs: raise ValueError(f'{len(real)} photos do not fill a batch of {bs}.')
     rng, n = np.random.default_rng(seed), len(real)//bs
     with torch.random.fork_rng(devices=[]): torch.manual_seed(seed); robot = RobotRater()
-    opt = torch.optim.AdamW(robot.parameters(), lr, weight_decay=.01)
-    cycle = torch.optim.lr_scheduler.OneCycleLR(opt, lr, total_steps=epochs*n)
+    opt = torch.optim.AdamW(robot.parameters(), weight_decay=.01)
+    cycle = torch.optim.lr_scheduler.OneCycleLR(opt, 3e-3, total_steps=epochs*n)
     for i in (batch for _ in range(epochs) for batch in rng.permutation(len(real))[:n*bs].reshape(n, bs)):
         method = rng.integers(len(coloured), size=bs)
         pair = torch.cat([real[i], torch.stack([coloured[m][k] for m, k in zip(method, i)])])
@@ -85,12 +83,11 @@ def fooling_rates(robot:RobotRater,
 # %% ../nbs/09c_robot.ipynb #346c3f31
 @torch.no_grad()
 def recolour(model:Colorization, # In eval mode
-             photos:Tensor, # uint8 `(N,3,H,W)`
-             bs:int=32 # Photos at once
+             photos:Tensor # uint8 `(N,3,H,W)`
             ) -> Tensor: # uint8 `(N,3,H,W)`, same lightness
     "Photos of one size as a model colours them."
     def painted(rgb):
         L = rgb2l(rgb)
         ab = predict_ab(model, (L/100).to(next(model.parameters()).device)).cpu()
         return lab2rgb(fit_gamut(torch.cat([L, ab], 1)), torch.uint8)
-    return torch.cat([painted(o) for o in photos.split(bs)])
+    return torch.cat([painted(o) for o in photos.split(32)])

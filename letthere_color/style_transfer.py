@@ -29,11 +29,10 @@ def with_style(colorizer:Colorizer, # With a model and options
 @torch.no_grad()
 def make_styles(model:Colorization, # In eval mode
                 photos, # A PhotoCache with classes (chapter 1)
-                per_class:int=60, # Photos of each class that are looked at, drawn at random
-                seed:int=0 # Same seed, same photos
+                per_class:int=60 # Photos of each class that are looked at, drawn by lot, always the same
                ) -> Styles:
     "Mean global features and mean chroma of each class (section 4.5). Raises ValueError without classes."
-    names, features, chroma, rng = [], [], [], torch.Generator().manual_seed(seed)
+    names, features, chroma, rng = [], [], [], torch.Generator().manual_seed(0)
     for i, name in enumerate(photos.classes):
         mine = (photos.labels == i).nonzero()[:,0].cpu()
         if not len(mine): continue
@@ -44,7 +43,6 @@ def make_styles(model:Colorization, # In eval mode
     if names: return Styles(names, torch.stack(features).cpu(), torch.stack(chroma).cpu())
     raise ValueError('The photos have no classes: put each kind of scene into a folder of its own.')
 
-# %% ../nbs/10_style_transfer.ipynb #2cc96cf9
 def save_styles(styles:Styles, # From make_styles
                 folder:str|Path # Of the model, with its `model.safetensors`
                ) -> Path: # The file, `styles.safetensors`
