@@ -133,8 +133,8 @@ class Report:
     notes:list[str] # What was not counted
 
     def text(self, table) -> str: # With its tables as `table` writes them
-        counts = f'{self.answers} answers, {self.raters} raters, {self.photos} photos'
-        return '\n\n'.join([f'{counts}; median {self.seconds:.1f} s', *map(table, self.tables()), *self.notes])
+        found = f'{self.answers} answers, {self.raters} raters, {self.photos} photos'
+        return '\n\n'.join([f'{found}; median {self.seconds:.1f} s', *map(table, self.tables()), *self.notes])
     def __repr__(self): return self.text(_plain)
     def _repr_markdown_(self): return self.text(markdown_table)
 
