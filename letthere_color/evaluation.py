@@ -6,7 +6,6 @@
 __all__ = ['ssim', 'ciede2000', 'colourfulness', 'mean_chroma', 'cumulative_error', 'error_auc', 'measures', 'network_metrics']
 
 # %% ../nbs/08_evaluation.ipynb #47909d1d
-from functools import partial
 import torch, torch.nn.functional as F
 from skimage.metrics import structural_similarity
 from torch import Tensor
@@ -22,22 +21,18 @@ def ssim(rgb:Tensor, # Coloured photo `(1,3,H,W)` in [0,1], H and W at least 6
     as_published = dict(gaussian_weights=True, sigma=1.5, use_sample_covariance=False)
     return float(structural_similarity(a, b, channel_axis=0, data_range=1., **as_published))
 
-# %% ../nbs/08_evaluation.ipynb #7427869c
-def _polar(a, b): return (a*a + b*b).sqrt(), torch.atan2(b, a) % (2*torch.pi)  # chroma and hue
-
-def _chroma_hue(lab, other): # (B,3,H,W) -> chroma and hue of both
-    (_,a1,b1), (_,a2,b2) = lab.unbind(1), other.unbind(1)
-    C7 = ((_polar(a1, b1)[0] + _polar(a2, b2)[0])/2)**7
-    stretch = 1 + .5*(1 - (C7/(C7 + 25**7)).sqrt())
-    return _polar(a1*stretch, b1), _polar(a2*stretch, b2)
-
 # %% ../nbs/08_evaluation.ipynb #07656628
+def _chroma_hue(a, b): return (a*a + b*b).sqrt(), torch.atan2(b, a) % (2*torch.pi)
+
 def ciede2000(lab:Tensor, # Lab `(B,3,H,W)`
               other:Tensor # Lab `(B,3,H,W)`
              ) -> Tensor: # `(B,H,W)`, 1: just noticeable
     "Colour difference as people see it, pixel by pixel (CIEDE2000)."
-    (C1,h1), (C2,h2) = _chroma_hue(lab, other)
-    L, C, dL, dC = (lab[:,0] + other[:,0])/2, (C1 + C2)/2, other[:,0] - lab[:,0], C2 - C1
+    (L1,a1,b1), (L2,a2,b2) = lab.unbind(1), other.unbind(1)
+    C7 = ((_chroma_hue(a1, b1)[0] + _chroma_hue(a2, b2)[0])/2)**7
+    stretch = 1 + .5*(1 - (C7/(C7 + 25**7)).sqrt())
+    (C1,h1), (C2,h2) = _chroma_hue(a1*stretch, b1), _chroma_hue(a2*stretch, b2)
+    L, C, dL, dC = (L1 + L2)/2, (C1 + C2)/2, L2 - L1, C2 - C1
     grey = C1*C2 == 0  # grey has no hue
     dh = torch.where(grey, 0., (h2 - h1 + torch.pi) % (2*torch.pi) - torch.pi)
     h = torch.where(grey, h1 + h2, (h1 + dh/2) % (2*torch.pi))
@@ -58,9 +53,8 @@ def colourfulness(rgb:Tensor # `(1,3,H,W)` in [0,1]
     opponents = torch.stack([r - g, (r + g)/2 - b]).flatten(1)  # (2,H*W)
     return (opponents.var(1, correction=0).sum().sqrt() + .3*opponents.mean(1).norm()).item()
 
-def mean_chroma(lab:Tensor # `(1,3,H,W)`
-               ) -> float: # CIE units
-    "Mean distance from grey."
+def mean_chroma(lab:Tensor) -> float: # CIE units
+    "Mean distance of Lab `(1,3,H,W)` from grey."
     return lab[:,1:].norm(dim=1).mean().item()
 
 # %% ../nbs/08_evaluation.ipynb #363019d4
@@ -73,11 +67,10 @@ def cumulative_error(lab:Tensor, # `(1,3,H,W)`
     return torch.bincount(at, minlength=len(thresholds)+1).cumsum(0)[:-1]/len(at)
 
 def error_auc(lab:Tensor, # `(1,3,H,W)`
-              true:Tensor, # `(1,3,H,W)`
-              end:float=150. # Last threshold, CIE units
+              true:Tensor # `(1,3,H,W)`
              ) -> float: # In [0,1]
-    "Area under the cumulative error curve: the share of `end` that the errors leave, on average."
-    return (1 - (lab - true)[:,1:].norm(dim=1)/end).clamp(min=0).mean().item()
+    "Area under the cumulative error curve up to 150: the share of it that the errors leave, on average."
+    return (1 - (lab - true)[:,1:].norm(dim=1)/150).clamp(min=0).mean().item()
 
 # %% ../nbs/08_evaluation.ipynb #5773d22d
 def measures(rgb:Tensor, # Coloured photo `(1,3,H,W)` in [0,1]
@@ -90,8 +83,7 @@ def measures(rgb:Tensor, # Coloured photo `(1,3,H,W)` in [0,1]
                 auc=error_auc(lab, true_lab), colourfulness=colourfulness(rgb), chroma=mean_chroma(lab))
 
 # %% ../nbs/08_evaluation.ipynb #24dbd285
-def network_metrics(names:list[str] # Of `lpips` and `fid`
-                   ) -> dict: # torchmetrics objects
+def network_metrics(names:list[str]) -> dict: # Of `lpips` and `fid`; torchmetrics objects
     "Metrics that download a network. Raises ConnectionError, ImportError if a package is missing."
     try: import torchvision # noqa: F401
     except ImportError: pass # torchmetrics says what is missing
@@ -99,10 +91,9 @@ def network_metrics(names:list[str] # Of `lpips` and `fid`
         network_metrics.kept = lib = torch.library.Library('torchvision', 'DEF') # lives as long as it is kept
         for o in 'nms', 'qnms': lib.define(o + '(Tensor dets, Tensor scores, float iou_threshold) -> Tensor')
     try:
-        from torchmetrics.image.fid import FrechetInceptionDistance
+        from torchmetrics.image.fid import FrechetInceptionDistance as FID
         from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity as LPIPS
-        make = dict(lpips=partial(LPIPS, 'alex'), fid=FrechetInceptionDistance)
-        return {name: make[name](normalize=True) for name in names}
-    except ImportError as e:
-        raise ImportError('LPIPS and FID need more packages: pip install "letthere_color[metrics]"') from e
+        make = dict(lpips=lambda: LPIPS('alex', normalize=True), fid=lambda: FID(normalize=True))
+        return {name: make[name]() for name in names}
+    except ImportError as e: raise ImportError('LPIPS and FID: pip install "letthere_color[metrics]"') from e
     except OSError as e: raise ConnectionError(f'The networks cannot be downloaded ({e}): go online.') from e

@@ -14,16 +14,14 @@ from string import Template
 from fastcore.basics import patch
 from .files import photo_file
 from .show import data_uri
-from .user_study import Answer, append_answer, clean_name, FIELDS, load_study, order_for
-from .user_study import read_answers, Study
+from .user_study import Answer, append_answer, clean_name, FIELDS, load_study, order_for, read_answers, Study
 
 # %% ../nbs/09a_rating.ipynb #20b77b8b
 FASTEST = .2 # Seconds; an answer that comes sooner is the second half of a double click
 
 class Rating:
     "A study as widgets: `Rating('folder')` as the last line of a cell shows it."
-    def __init__(self,
-                 study:Study|str|Path, # Or its folder
+    def __init__(self, study:Study|str|Path, # Or its folder
                  answers:str|Path='answers.csv', # Where the answers go, of all raters
                  rater:str='', # Name that the field starts with
                  seconds:float|None=None # Of each picture; 0: until it is answered; None: as in the study
@@ -31,8 +29,7 @@ class Rating:
         "Raises ImportError without ipywidgets, ValueError if `answers` belong to another study."
         self.study, self.answers = study if isinstance(study, Study) else load_study(study), Path(answers)
         self.seconds, self.todo, self.n = self.study.seconds if seconds is None else seconds, [], 0
-        self.given()
-        self.lay_out(rater)
+        self.given(); self.lay_out(rater)
 
     def given(self) -> dict: # Rater -> pairs of photo and method
         "What was answered so far."
@@ -45,27 +42,25 @@ class Rating:
 
 # %% ../nbs/09a_rating.ipynb #9a5b85d5
 def _advice(seconds):
-    shown = f'Each picture is shown for {seconds:g} seconds. ' if seconds else ''
-    keys = 'Keys: Y or → for yes, N or ← for no.'
-    return f'{shown}Answer by your first impression; there is no right or wrong. {keys}'
+    shown, keys = f'Each picture is shown for {seconds:g} seconds. ', 'Keys: Y or → for yes, N or ← for no.'
+    return f'{shown*bool(seconds)}Answer by your first impression; there is no right or wrong. {keys}'
 
 @patch
 def lay_out(self:Rating, rater):
     try: import ipywidgets as w
     except ImportError as e: raise ImportError('Rating needs ipywidgets: pip install ipywidgets') from e
-    def button(text, kind, **kw):
-        b = w.Button(description=text, layout=w.Layout(width='9em', height='3em'), **kw)
-        return b.add_class(f'letthere-{kind}')
+    wide = dict(layout=w.Layout(width='9em', height='3em'), disabled=True)
     self.name = w.Text(value=rater, description='Your name', placeholder='any name, the same each time')
     self.start = w.Button(description='Start', button_style='primary')
-    self.no, self.yes = button('← No (N)', 'no', disabled=True), button('Yes (Y) →', 'yes', disabled=True)
+    self.no = w.Button(description='← No (N)', **wide).add_class('letthere-no')
+    self.yes = w.Button(description='Yes (Y) →', **wide).add_class('letthere-yes')
     self.picture, self.said = w.HTML(), w.HTML(f'<p>{_advice(self.seconds)}</p>')
     self.progress = w.IntProgress(description='Done', max=1)
     self.start.on_click(lambda _: self.begin())
     self.no.on_click(lambda _: self.answer(False)); self.yes.on_click(lambda _: self.answer(True))
-    question = w.HTML(f'<b>{html.escape(self.study.question)}</b>')
-    self.box = w.VBox([w.HBox([self.name, self.start]), self.picture, question, w.HBox([self.no, self.yes]),
-                       self.progress, self.said]).add_class('letthere-study')
+    question, who = w.HTML(f'<b>{html.escape(self.study.question)}</b>'), w.HBox([self.name, self.start])
+    rows = [who, self.picture, question, w.HBox([self.no, self.yes]), self.progress, self.said]
+    self.box = w.VBox(rows).add_class('letthere-study')
 
 # %% ../nbs/09a_rating.ipynb #9a1782e1
 @patch
@@ -91,11 +86,10 @@ def begin(self:Rating):
 
 @patch
 def show_next(self:Rating):
-    done = not self.todo
-    self.progress.value, self.yes.disabled, self.no.disabled = self.n, done, done
-    so_far = 'Thank you: all' if done else self.n
+    self.progress.value, self.yes.disabled, self.no.disabled = self.n, not self.todo, not self.todo
+    so_far = self.n if self.todo else 'Thank you: all'
     self.said.value = f'<p role="status">{so_far} of {self.progress.max} are answered.</p>'
-    self.picture.value = '' if done else self.picture_html(self.todo[0])
+    self.picture.value = self.picture_html(self.todo[0]) if self.todo else ''
     self.begun = time.monotonic()
 
 @patch
@@ -104,10 +98,9 @@ def answer(self:Rating, natural:bool): # What the buttons do
     if not v or took < FASTEST: return
     try: append_answer(self.answers, Answer(self.rater, v.photo, v.method, natural, took))
     except (OSError, ValueError) as e:
-        self.said.value = f'<p role="alert">The answer could not be stored: {html.escape(str(e))}</p>'
-    else:
-        self.todo, self.n = self.todo[1:], self.n + 1
-        self.show_next()
+        self.said.value = f'<p role="alert">The answer could not be stored: {html.escape(str(e))}</p>'; return
+    self.todo, self.n = self.todo[1:], self.n + 1
+    self.show_next()
 
 # %% ../nbs/09a_rating.ipynb #0218f917
 def web_file(name:str) -> str:
@@ -122,14 +115,13 @@ def _ipython_display_(self:Rating):
 # %% ../nbs/09a_rating.ipynb #f9d006d4
 def page_html(study:Study) -> str: # One file, nothing outside
     "The study as a web page: pictures, order rule and all. Who reads the source can find out the methods."
-    pictures = [data_uri(study.folder/v.file) for v in study.versions]
-    shown = [dict(asdict(v), src=src) for v, (src, _) in zip(study.versions, pictures)]
+    addresses, sizes = zip(*(data_uri(study.folder/v.file) for v in study.versions))
+    shown = [dict(asdict(v), src=src) for v, src in zip(study.versions, addresses)]
     what = dict(versions=shown, photos=study.photos, methods=study.methods, fields=FIELDS, seed=study.seed,
                 each=study.each, seconds=study.seconds, fastest=FASTEST)
     what['id'] = hashlib.sha256(json.dumps(what).encode()).hexdigest()[:16]
-    count, side = len(study.versions if study.each else study.photos), max(max(size) for _, size in pictures)
-    texts = dict(question=study.question, count=count, advice=_advice(study.seconds), side=side)
-    texts = {k: html.escape(f'{v}') for k, v in texts.items()}
+    count, side = len(study.versions if study.each else study.photos), max(map(max, sizes))
+    texts = dict(question=html.escape(study.question), count=count, advice=_advice(study.seconds), side=side)
     return Template(web_file('page.html')).substitute(texts, data=json.dumps(what).replace('<', '\\u003c'),
         style=web_file('style.css'), script=web_file('study.js'))
 
@@ -138,8 +130,7 @@ def study_page(study:Study|str|Path, # Or its folder
                overwrite:bool=False # May it replace a file?
               ) -> Path: # The file written
     "Write the study as one HTML file for raters without Python. Raises ValueError."
-    if Path(path).exists() and not overwrite:
-        raise ValueError(f'{path}: exists already; choose another name or allow overwriting.')
+    if Path(path).exists() and not overwrite: raise ValueError(f'{path}: exists already; name another file.')
     text = page_html(study if isinstance(study, Study) else load_study(study))
     with photo_file(path) as f: f.write(text.encode())
     return Path(path)

@@ -16,16 +16,13 @@ from .color_spaces import COLOR_SPACES, ColorSpace
 from .colorization import ModelConfig
 
 # %% ../nbs/08b_rivals.ipynb #31179a9c
-def _is_local(c):
-    if c.use_global: raise ValueError(f'{c.network} has no global features: set use_global=False.')
-    return c
-
 class UNet(nn.Module):
     "A plain U-Net: lightness in, chroma at half size out, and None for the scores."
     nfs = 64, 128, 256, 384, 512 # Channels at 1/2 to 1/32, for width 1
     def __init__(self, config:ModelConfig): # With `use_global=False`
         super().__init__()
-        c = self.config = _is_local(config)
+        c = self.config = config
+        if c.use_global: raise ValueError('unet has no global features: set use_global=False.')
         self.space, nfs = COLOR_SPACES[c.color_space], [scaled(nf, c.width) for nf in self.nfs]
         def level(ni, nf, stride=1):
             return nn.Sequential(conv_layer(ni, nf, stride, norm=c.norm), conv_layer(nf, nf, norm=c.norm))
@@ -35,28 +32,23 @@ class UNet(nn.Module):
 
     def forward(self, L, style=None):
         "`L` `(B,1,H,W)` in [0,1] to colours `(B,2,H/2,W/2)` in [0,1], and None; `style` has no effect."
-        seen = []
-        for down in self.down: seen.append(L := down(L))
-        x = seen.pop()
+        *seen, x = [L := down(L) for down in self.down]
         for up in self.up: x = up(torch.cat([F.interpolate(x, seen[-1].shape[-2:]), seen.pop()], 1))
         return self.out(x), None
 
 # %% ../nbs/08b_rivals.ipynb #ddc1d0bf
-def chroma_bins(step:int=10 # Side of a square, in CIE units
-               ) -> Tensor: # a and b of the centres, `(Q,2)`
-    "The squares of the chroma plane that sRGB reaches."
+def chroma_bins() -> Tensor: # a and b of the centres, `(Q,2)`
+    "The squares of the chroma plane that sRGB reaches, 10 CIE units wide."
     levels = torch.linspace(0, 1, 65)
     rgb = torch.stack(torch.meshgrid(levels, levels, levels, indexing='ij')).flatten(2)  # (3,65,65*65)
-    return torch.unique((rgb2lab(rgb)[1:].flatten(1)/step).round()*step, dim=1).T.contiguous()
+    return torch.unique((rgb2lab(rgb)[1:].flatten(1)/10).round()*10, dim=1).T.contiguous()
 
-def soft_bins(bins:Tensor, # `(Q,2)`
-              k:int=5, # Squares that share a colour
-              sigma:float=5. # Width of the Gaussian that divides it, in CIE units
-             ) -> tuple[Tensor,Tensor]: # For each a, b: numbers of the squares, and shares, `(221,221,k)`
-    "Each whole a and b from -110 to 110 belongs to its `k` nearest squares, the nearer the more."
+def soft_bins(bins:Tensor # `(Q,2)`
+             ) -> tuple[Tensor,Tensor]: # For each a, b: numbers of the squares, and shares, `(221,221,5)`
+    "Each whole a and b from -110 to 110 belongs to its 5 nearest squares, by a Gaussian 5 units wide."
     ab = torch.cartesian_prod(*[torch.arange(-AB_MAX, AB_MAX+1.)]*2)
-    d, near = torch.cdist(ab, bins).topk(k, largest=False)
-    return tuple(o.view(2*AB_MAX+1, 2*AB_MAX+1, k) for o in (near, (-d**2/(2*sigma**2)).softmax(1)))
+    d, near = torch.cdist(ab, bins).topk(5, largest=False)
+    return tuple(o.view(2*AB_MAX+1, 2*AB_MAX+1, 5) for o in (near, (-d**2/(2*5**2)).softmax(1)))
 
 # %% ../nbs/08b_rivals.ipynb #03ca99fa
 class ZhangNet(nn.Module):
@@ -66,8 +58,9 @@ class ZhangNet(nn.Module):
     T = .38 # Temperature of the annealed mean
     def __init__(self, config:ModelConfig): # With `use_global=False`, in Lab
         super().__init__()
-        c = self.config = _is_local(config)
-        if c.color_space != 'lab': raise ValueError('zhang has squares of a and b: set color_space="lab".')
+        c = self.config = config
+        if c.use_global or c.color_space != 'lab':
+            raise ValueError('zhang knows squares of a and b alone: set color_space="lab", use_global=False.')
         bins = chroma_bins()
         for name, x in zip(('bins', 'near', 'share'), (bins, *soft_bins(bins))):
             self.register_buffer(name, x, persistent=False)
@@ -86,12 +79,9 @@ class ZhangNet(nn.Module):
 # %% ../nbs/08b_rivals.ipynb #0cfb3881
 @patch
 @torch.no_grad()
-def prepare(self:ZhangNet, 
-            photos:PhotoCache, # Of the training
-            n:int=2000 # How many to look at
-           ):
-    "Count how common each square is: weights of the classes, 1 on average over all pixels."
-    rgb = photos.photos[::max(1, len(photos)//n)].permute(0,3,1,2)
+def prepare(self:ZhangNet, photos:PhotoCache): # Of the training
+    "Count in 2000 photos how common each square is: weights of the classes, 1 on average over all pixels."
+    rgb = photos.photos[::max(1, len(photos)//2000)].permute(0,3,1,2)
     ab = torch.cat([F.avg_pool2d(rgb2lab(o), 4)[:,1:] for o in rgb.split(64)])  # (n,2,h,w)
     a, b = (ab.round().long() + AB_MAX).unbind(1)
     p = torch.bincount(self.near[a,b,0].flatten(), minlength=len(self.bins)).float()

@@ -10,7 +10,6 @@ __all__ = ['PAPER', 'wilson', 'resampled_shares', 'simulated_answers', 'planned_
 import math
 from dataclasses import dataclass
 from itertools import combinations
-from pathlib import Path
 from statistics import NormalDist
 import numpy as np
 from fastcore.basics import listify, patch
@@ -20,30 +19,27 @@ from .user_study import Answer, order_for, read_answers, REAL, Study, Version
 
 # %% ../nbs/09b_study_report.ipynb #6c12c955
 def wilson(k:int, # Times yes
-           n:int, # Answers, at least 1
-           level:float=.95 # Of confidence
+           n:int # Answers, at least 1
           ) -> tuple[float,float]: # In [0,1]
-    "Wilson's interval for a share, if all answers are independent of each other."
-    return tuple(binomtest(k, n).proportion_ci(level, 'wilson'))
+    "Wilson's interval of 95 % for a share, if all answers are independent of each other."
+    return tuple(binomtest(k, n).proportion_ci(.95, 'wilson'))
 
 # %% ../nbs/09b_study_report.ipynb #c600f635
 def _tables(answers, methods):
     "Yeses and answers `(methods,raters,photos)`."
     raters, photos = (list(dict.fromkeys(getattr(a, k) for a in answers)) for k in ('rater', 'photo'))
     yes, n = np.zeros((2, len(methods), len(raters), len(photos)))
-    for a in answers:
-        if a.method not in methods: continue
+    for a in (o for o in answers if o.method in methods):
         at = methods.index(a.method), raters.index(a.rater), photos.index(a.photo)
         n[at] += 1; yes[at] += a.natural
     return yes, n
 
 def resampled_shares(answers:list[Answer], # Of all methods
                      methods:list[str], # Their names
-                     times:int=2000, # Studies that are played
-                     seed:int=0
+                     times:int=2000 # Studies that are played
                     ) -> np.ndarray: # Shares `(times,methods)`; nan where a play has no answer
     "Bootstrap over raters and photos at once: both are drawn again, with replacement."
-    rng, (yes, n) = np.random.default_rng(seed), _tables(answers, methods)
+    rng, (yes, n) = np.random.default_rng(0), _tables(answers, methods)
     raters, photos = (rng.multinomial(o, [1/o]*o, times).astype(float) for o in n.shape[1:])
     total = [np.einsum('tr,mrp,tp->tm', raters, o, photos, optimize=True) for o in (yes, n)]
     with np.errstate(invalid='ignore'): return total[0]/total[1]
@@ -54,14 +50,13 @@ def _range(x): return tuple(np.nanpercentile(x, [2.5, 97.5]).tolist())
 def simulated_answers(study:Study, # May lack its files
                       natural:dict[str,float], # Method -> share that an average rater finds natural
                       raters:int=10, # How many
-                      spread:float=1., # Of raters and of photos, in units of log odds
                       seed:int=0
                      ) -> list[Answer]:
     "What raters of known taste would say: to plan a study and to test its report, never a result."
-    rng, answers, wide = np.random.default_rng(seed), [], math.sqrt(1 + spread**2*2*.346)
-    odd = {p: rng.normal(0, spread) for p in study.photos}
+    rng, answers, wide = np.random.default_rng(seed), [], math.sqrt(1 + 2*.346)
+    odd = {p: rng.normal() for p in study.photos}
     for i in range(raters):
-        taste = rng.normal(0, spread)
+        taste = rng.normal()
         for v in order_for(study, f'simulated {i} of seed {seed}'):
             p = natural[v.method]
             odds = math.log(p/(1 - p))*wide + taste + odd[v.photo] # averages to about p
@@ -75,7 +70,7 @@ def planned_study(photos:int, # How many
                  ) -> Study: # Without files
     "A study on paper, for simulated raters."
     versions = [Version(f'photo {i}', m, f'{i}-{m}') for i in range(photos) for m in methods]
-    return Study(Path('.'), versions, **options)
+    return Study(None, versions, **options)
 
 # %% ../nbs/09b_study_report.ipynb #6f6c6384
 def shuffle_test(groups # For each group `(yes of A, pictures of A, yes of B, pictures of B)`
@@ -137,16 +132,21 @@ class Report:
     seconds:float # Median time to an answer
     notes:list[str] # What was not counted
 
+    def text(self, table) -> str: # With its tables as `table` writes them
+        found = f'{self.answers} answers, {self.raters} raters, {self.photos} photos'
+        return '\n\n'.join([f'{found}; median {self.seconds:.1f} s', *map(table, self.tables()), *self.notes])
+    def __repr__(self): return self.text(_plain)
+    def _repr_markdown_(self): return self.text(markdown_table)
+
 # %% ../nbs/09b_study_report.ipynb #9a4f965b
 def report(answers, # CSV file, folder of them or list of these; or a list of Answer
-           times:int=2000, # Bootstrap
-           seed:int=0
+           times:int=2000 # Bootstrap
           ) -> Report:
     "The statistics of section 4.3. Raises FileNotFoundError and ValueError, which name file and line."
     answers, notes = listify(answers), []
     if not answers or not isinstance(answers[0], Answer): answers, notes = read_answers(answers)
     names = sorted({a.method for a in answers}, key=lambda m: (m != REAL, m != 'ours', m))
-    shares, found = resampled_shares(answers, names, times, seed), []
+    shares, found = resampled_shares(answers, names, times), []
     raters, photos = (list(dict.fromkeys(getattr(a, k) for a in answers)) for k in ('rater', 'photo'))
     counts = (x.sum(2).astype(int).tolist() for x in _tables(answers, names)) # (methods,raters)
     for i, (m, yes, n) in enumerate(zip(names, *counts)):
@@ -172,27 +172,16 @@ def tables(self:Report) -> list[list[list[str]]]: # Head first
         tests.append([f'{c.a} - {c.b}', f'{100*c.difference:+.1f}', _between(c.interval, '+'), p, within])
     return [shares, tests] if self.comparisons else [shares]
 
-@patch
-def text(self:Report, table) -> str: # Of a report, with its tables as `table` writes them
-    head = f'{self.answers} answers, {self.raters} raters, {self.photos} photos; median {self.seconds:.1f} s'
-    return '\n\n'.join([head, *map(table, self.tables()), *self.notes])
-
 def _plain(rows):
     widths = [max(map(len, column)) for column in zip(*rows)]
     return '\n'.join('  '.join(o.ljust(w) for o, w in zip(row, widths)).rstrip() for row in rows)
 
-@patch
-def __repr__(self:Report): return self.text(_plain)
-
-@patch
-def _repr_markdown_(self:Report): return self.text(markdown_table)
-
 # %% ../nbs/09b_study_report.ipynb #e20f233e
 @patch
-def plot(self:Report, ax=None): # matplotlib axes; None: a new figure
+def plot(self:Report): # On new matplotlib axes, which it gives back
     "Share of each method with its interval, that of each rater as a dot, and the paper's."
     import matplotlib.pyplot as plt
-    if ax is None: ax = plt.subplots(figsize=(6, .8 + .55*len(self.methods)))[1]
+    ax = plt.subplots(figsize=(6, .8 + .55*len(self.methods)))[1]
     for y, o in enumerate(self.methods):
         ax.barh(y, 100*o.share, color='#9dbad5', height=.6)
         ax.plot([100*x for x in o.interval], [y, y], color='#1f4e79', lw=2)
@@ -209,13 +198,10 @@ def plot(self:Report, ax=None): # matplotlib axes; None: a new figure
 
 # %% ../nbs/09b_study_report.ipynb #3b83bab6
 def answers_needed(p:float, # Share of one method, in (0,1)
-                   q:float, # Share of the other
-                   power:float=.8, # Share of studies that are to find the difference
-                   alpha:float=.05 # Share of studies that find one where there is none
+                   q:float # Share of the other
                   ) -> int: # Answers for each of the two methods
-    "How large a study must be, if all answers are independent of each other. Raises ValueError."
-    if p == q or not (0 < p < 1 and 0 < q < 1):
-        raise ValueError(f'shares are {p} and {q}: they must differ and lie between 0 and 1.')
+    "To find their difference in 80 % of all studies, at a level of 5 %, if all answers are independent."
+    if not 0 < min(p, q) < max(p, q) < 1: raise ValueError(f'shares {p} and {q} must differ, within 0 to 1.')
     z, m = NormalDist().inv_cdf, (p + q)/2
-    luck, gain = z(1 - alpha/2)*math.sqrt(2*m*(1 - m)), z(power)*math.sqrt(p*(1 - p) + q*(1 - q))
+    luck, gain = z(.975)*math.sqrt(2*m*(1 - m)), z(.8)*math.sqrt(p*(1 - p) + q*(1 - q))
     return math.ceil(((luck + gain)/(p - q))**2)

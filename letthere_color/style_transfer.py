@@ -23,18 +23,16 @@ def with_style(colorizer:Colorizer, # With a model and options
                strength:float=1. # 0: the photo's own colours, 1: those of the style, 1.5: beyond it
               ) -> Colorizer: # With the same model and options
     "The same colorizer in another mood (section 4.5)."
-    c = colorizer
-    return Colorizer(c.model, c.size, c.saturation, style, strength, guided=c.guided)
+    return Colorizer(colorizer.model, colorizer.size, colorizer.saturation, style, strength, colorizer.guided)
 
 # %% ../nbs/10_style_transfer.ipynb #4185cb27
 @torch.no_grad()
 def make_styles(model:Colorization, # In eval mode
                 photos, # A PhotoCache with classes (chapter 1)
-                per_class:int=60, # Photos of each class that are looked at, drawn at random
-                seed:int=0 # Same seed, same photos
+                per_class:int=60 # Photos of each class that are looked at, drawn by lot, always the same
                ) -> Styles:
     "Mean global features and mean chroma of each class (section 4.5). Raises ValueError without classes."
-    names, features, chroma, rng = [], [], [], torch.Generator().manual_seed(seed)
+    names, features, chroma, rng = [], [], [], torch.Generator().manual_seed(0)
     for i, name in enumerate(photos.classes):
         mine = (photos.labels == i).nonzero()[:,0].cpu()
         if not len(mine): continue
@@ -42,20 +40,16 @@ def make_styles(model:Colorization, # In eval mode
         lab = rgb2lab(photos.photos[some].permute(0,3,1,2)/255)  # (n,3,S,S)
         names.append(name); chroma.append(lab[:,1:].mean((0,2,3)))
         features.append(look_around(model, lab[:,:1]/100).float().mean(0))
-    if not names:
-        raise ValueError('The photos have no classes: put those of each kind of scene into a folder of '
-                         'its own.')
-    return Styles(names, torch.stack(features).cpu(), torch.stack(chroma).cpu())
+    if names: return Styles(names, torch.stack(features).cpu(), torch.stack(chroma).cpu())
+    raise ValueError('The photos have no classes: put each kind of scene into a folder of its own.')
 
-# %% ../nbs/10_style_transfer.ipynb #2cc96cf9
 def save_styles(styles:Styles, # From make_styles
                 folder:str|Path # Of the model, with its `model.safetensors`
                ) -> Path: # The file, `styles.safetensors`
     "Keep presets beside their weights, in 16 bits. Raises FileNotFoundError without weights."
-    path, about = Path(folder)/'styles.safetensors', dict(names=json.dumps(styles.names))
-    data = save(dict(features=styles.features.half(), chroma=styles.chroma.half()),
-                about | dict(weights=weights_mark(path.parent)))
-    with whole_file(path) as f: f.write(data)
+    path, tensors = Path(folder)/'styles.safetensors', dict(features=styles.features, chroma=styles.chroma)
+    about = dict(names=json.dumps(styles.names), weights=weights_mark(path.parent))
+    with whole_file(path) as f: f.write(save({k: t.half() for k,t in tensors.items()}, about))
     return path
 
 # %% ../nbs/10_style_transfer.ipynb #10ab5e02
@@ -65,18 +59,16 @@ def remake_styles(sources:list[Path], # Class folders, tar shards, or the cache 
     "Make the presets of a model from photos, and keep them beside its weights. Raises ValueError."
     model = load_model(name_or_path)
     if not model.config.use_global: raise ValueError('This model has no global features, so no styles.')
+    ready = len(sources) == 1 and (Path(sources[0])/'cache.json').exists()
     with tempfile.TemporaryDirectory() as tmp:
-        ready = len(sources) == 1 and (Path(sources[0])/'cache.json').exists()
-        photos = load_cache(sources[0]) if ready else cache_photos(list(sources), tmp, 128)
-        styles = make_styles(model, photos)
+        styles = make_styles(model, load_cache(sources[0]) if ready else cache_photos(sources, tmp, 128))
     return styles, save_styles(styles, model_files(name_or_path))
 
 def style_lines(styles:Styles, # From load_styles
                 terminal:bool=False # For people, with the colours themselves? False: for programs
                ): # Yields lines
     "The names of presets and their mean colours."
-    if terminal:
-        yield 'Kinds of scenes and their mean colour: a is red (or green, below 0), b is yellow (or blue).'
+    if terminal: yield 'Kinds of scenes and their mean colour: a is red (green below 0), b is yellow (blue).'
     for name, (a, b) in zip(styles.names, styles.chroma.tolist()):
         vivid = fit_gamut(torch.tensor([60., 2*a, 2*b])[:,None,None])  # middle lightness, twice as vivid
         rgb = ';'.join(map(str, lab2rgb(vivid, torch.uint8).flatten().tolist()))

@@ -12,10 +12,11 @@ from collections import Counter
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
+from itertools import product
 from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
-from fastcore.basics import listify
+from fastcore.basics import listify, uniqueify
 from .files import flatten, open_photo, photo_file, PhotoError, save_photo
 from .photos import is_colourful
 from .folders import find_photos
@@ -34,30 +35,25 @@ class Version:
 @dataclass
 class Study:
     "What is shown, and how."
-    folder:Path # Holds the files
+    folder:Path|None # Holds the files; None: it is only planned
     versions:list[Version] # Each photo by each method
     question:str=QUESTION # To be answered with yes or no
     seconds:float=2. # How long a photo is shown; 0: until it is answered
     each:bool=False # Does a rater see every version of a photo? Otherwise one of them
     seed:int=0 # The order follows from it and the rater's name
-    @property
-    def methods(self): return list(dict.fromkeys(v.method for v in self.versions))
-    @property
-    def photos(self): return list(dict.fromkeys(v.photo for v in self.versions))
+    methods = property(lambda self: uniqueify(v.method for v in self.versions))
+    photos = property(lambda self: uniqueify(v.photo for v in self.versions))
 
 # %% ../nbs/09_user_study.ipynb #f3bbb412
-def _study_photo(path, size):
-    "A photo as the study shows it: upright sRGB, the longer side `size`, without notes. Raises `PhotoError`."
-    im = ImageOps.contain(flatten(open_photo(path)), (size, size), Image.Resampling.LANCZOS)
-    if not is_colourful(im): raise PhotoError(f'{path}: is grey; the study is about colour')
-    return Image.fromarray(np.asarray(im))
-
 def _choose(found, n, size):
-    "The first `n` usable photos, by name, and why others were left out."
+    "The first `n` usable photos by name, upright sRGB without notes, and why others were left out."
     chosen, skipped = {}, {}
     for path, inner in found:
         if len(chosen) == n: break
-        try: chosen[inner.as_posix()] = _study_photo(path, size)
+        try:
+            im = ImageOps.contain(flatten(open_photo(path)), (size, size), Image.Resampling.LANCZOS)
+            if not is_colourful(im): raise PhotoError(f'{path}: is grey; the study is about colour')
+            chosen[inner.as_posix()] = Image.fromarray(np.asarray(im))
         except PhotoError as e: skipped[inner.as_posix()] = str(e)
     if chosen: return chosen, skipped
     raise ValueError(f'None of the {len(skipped)} photos can be used, e.g. {next(iter(skipped.values()))}.')
@@ -70,11 +66,6 @@ def _check_study(folder, methods, n, size):
     if n is not None and n < 1: raise ValueError(f'n is {n}: give 1 photo or more.')
     if size < 32: raise ValueError(f'size is {size}: give 32 pixels or more.')
 
-def _store(picture, photo, path, method):
-    size = getattr(picture, 'size', picture)
-    if size != photo.size: raise ValueError(f'{method} gave {size} for {photo.size}: it must keep the size.')
-    save_photo(Image.fromarray(np.asarray(picture.convert('RGB'))), path)
-
 # %% ../nbs/09_user_study.ipynb #24a5d98e
 def make_study(photos, # A folder of colour photos, or a list of files
                folder:str|Path, # Where to put the study: a new or an empty folder
@@ -83,7 +74,7 @@ def make_study(photos, # A folder of colour photos, or a list of files
                size:int=256, # Longer side of the pictures, in pixels
                seed:int=0, # Photos, numbers and order follow from it
                suffix:str='.png', # Format of all pictures; `.jpg` is smaller, and rounds lightness, too
-               progress=iter, # Wraps the list of photos, to show how far it is
+               progress=iter, # Wraps the list of pictures, to show how far it is
                **options # For Study: `question`, `seconds`, `each`
               ) -> tuple[Study,dict[str,str]]: # The study; photos left out, and why
     "A blind study: real photos, and the same as each method colours them (section 4.3). Raises ValueError."
@@ -92,13 +83,14 @@ def make_study(photos, # A folder of colour photos, or a list of files
     found = find_photos(listify(photos), recursive=True, without=folder)
     chosen, skipped = _choose([found[i] for i in rng.permutation(len(found))], n, size)
     methods = {REAL: lambda photo: photo, **methods}
-    numbers = iter(rng.permutation(len(chosen)*len(methods)))
+    numbers = rng.permutation(len(chosen)*len(methods))
+    shown = [Version(*o, f'{i:04}{suffix}') for o, i in zip(product(chosen, methods), numbers)]
+    study = Study(folder, shown, seed=seed, **options)
     folder.mkdir(parents=True, exist_ok=True)
-    study = Study(folder, [], seed=seed, **options)
-    for name in progress(list(chosen)):
-        for method, paint in methods.items():
-            study.versions.append(Version(name, method, f'{next(numbers):04}{suffix}'))
-            _store(paint(chosen[name].copy()), chosen[name], folder/study.versions[-1].file, method)
+    for v in progress(shown):
+        photo, im = chosen[v.photo], methods[v.method](chosen[v.photo].copy())
+        if im.size == photo.size: save_photo(Image.fromarray(np.asarray(im.convert('RGB'))), folder/v.file)
+        else: raise ValueError(f'{v.method} gave {im.size} for {photo.size}: it must keep the size.')
     what = json.dumps({k: v for k, v in asdict(study).items() if k != 'folder'}, indent=1, ensure_ascii=False)
     with photo_file(folder/'study.json') as f: f.write(what.encode())
     return study, skipped
@@ -117,9 +109,8 @@ def load_study(folder:str|Path) -> Study: # With all its files there
     for v in study.versions:
         if not (study.folder/v.file).is_file(): raise ValueError(f'{path}: {v.file} is not in the folder.')
     has = Counter((v.photo, v.method) for v in study.versions)
-    for photo, method in ((p, m) for p in study.photos for m in study.methods):
-        wrong = {0: 'missing', 1: ''}.get(has[photo, method], 'listed twice')
-        if wrong: raise ValueError(f'{path}: {photo} by {method} is {wrong}.')
+    for (p, m), k in ((o, has[o]) for o in product(study.photos, study.methods)):
+        if k != 1: raise ValueError(f'{path}: {p} by {m} is {"listed twice" if k else "missing"}.')
     return study
 
 # %% ../nbs/09_user_study.ipynb #f7fe2eae
@@ -146,8 +137,6 @@ def clean_name(name:str) -> str: # As it stands in the answers
 # %% ../nbs/09_user_study.ipynb #fd080839
 FIELDS = ['rater', 'photo', 'method', 'answer', 'seconds', 'time']
 
-def _now(): return datetime.now(timezone.utc).strftime('%Y-%m-%dT%H:%M:%SZ')
-
 @dataclass(frozen=True)
 class Answer:
     "What one rater said of one picture."
@@ -156,7 +145,7 @@ class Answer:
     method:str
     natural:bool # yes or no
     seconds:float # From the picture to the answer
-    time:str=field(default_factory=_now) # UTC, 2026-12-24T18:00:00Z
+    time:str=field(default_factory=lambda: datetime.now(timezone.utc).strftime('%Y-%m-%dT%H:%M:%SZ')) # UTC
 
     @property
     def row(self):
@@ -169,13 +158,13 @@ def _parse(row, where):
     def check(ok, why):
         if not ok: raise ValueError(f'{where}: {why}')
     check(len(row) == len(FIELDS), f'{len(row)} fields instead of {len(FIELDS)} ({",".join(FIELDS)}).')
-    rater, photo, method, answer, seconds, stamp = row
+    rater, photo, method, answer, seconds, time = row
     check(rater and photo and method, 'rater, photo or method is empty.')
     check(answer in ('yes', 'no'), f'the answer is {answer!r}: it must be yes or no.')
     check(re.fullmatch(r'\d+(\.\d+)?', seconds), f'seconds are {seconds!r}: they must be a number.')
-    time = re.fullmatch(r'\d{4}(-\d\d){2}T\d\d(:\d\d){2}Z', stamp)
-    check(time, f'the time is {stamp!r}: it must look like {_now()}.')
-    return Answer(rater, photo, method, answer == 'yes', float(seconds), stamp)
+    timed = re.fullmatch(r'\d{4}(-\d\d){2}T\d\d(:\d\d){2}Z', time)
+    check(timed, f'the time is {time!r}: it must look like 2026-12-24T18:00:00Z.')
+    return Answer(rater, photo, method, answer == 'yes', float(seconds), time)
 
 def _read_lines(path):
     "Complete lines of one file, as `(line number, fields)`, and the bytes of a last one that was cut off."
@@ -192,8 +181,7 @@ def _read_lines(path):
 
 # %% ../nbs/09_user_study.ipynb #002a5dac
 def _line(row):
-    out = io.StringIO()
-    csv.writer(out, lineterminator='\n').writerow(row)
+    csv.writer(out := io.StringIO(), lineterminator='\n').writerow(row)
     return out.getvalue().encode()
 
 def append_answer(path:str|Path, # CSV file; made if it is not there
@@ -201,12 +189,11 @@ def append_answer(path:str|Path, # CSV file; made if it is not there
     "Add a line and bring it to the disk. A line that was cut off is removed first."
     path = Path(path)
     if not path.exists() or b'\n' not in path.read_bytes(): path.write_bytes(_line(FIELDS))
-    rest = _read_lines(path)[1]
+    cut, data = _read_lines(path)[1], path.read_bytes()
+    feed = b'' if data.removesuffix(cut).endswith(b'\n') else b'\n'
     with open(path, 'r+b') as f:
-        end = f.seek(-len(rest), os.SEEK_END)
-        f.truncate()
-        f.seek(max(0, end - 1))
-        f.write((b'' if f.read(1) == b'\n' else b'\n') + _line(answer.row))
+        f.truncate(f.seek(-len(cut), os.SEEK_END))
+        f.write(feed + _line(answer.row))
         f.flush(); os.fsync(f.fileno())
 
 # %% ../nbs/09_user_study.ipynb #898502eb
