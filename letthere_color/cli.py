@@ -7,14 +7,14 @@ __all__ = ['app', 'Upsampling', 'Dtype', 'Format', 'main', 'info', 'colorize', '
            'styles', 'serve']
 
 # %% ../nbs/12_cli.ipynb #21249088
-import ast, os, sys
+import ast, csv, os, re, sys
 from enum import Enum
 from importlib.util import find_spec
 from pathlib import Path
 import typer
 from typer import Argument, BadParameter, Option
 from . import __version__
-from .progress import colour_all, complain, name_left_out, pipe_photo, plan_photos, show_table, track
+from .progress import colour_all, complain, pipe_photo, plan_photos, show_table, track
 from .study_command import study_app
 
 # %% ../nbs/12_cli.ipynb #506b7bd0
@@ -33,18 +33,15 @@ def _options(
     app.debug = debug
 
 # %% ../nbs/12_cli.ipynb #d3ec4dce
-def _in_a_line(e):
-    "What is wrong, for a user"
-    if isinstance(e, ModuleNotFoundError):
-        return f'{str(e.name).split(".")[0]} is not installed: pip install "letthere_color[train]"'
-    return (str(e).strip() or f'{type(e).__name__}; letthere --debug says where').splitlines()[0]
-
 def main():
     "The command `letthere`: errors that the user can mend become one line and exit code 1."
     try: app()
     except (ValueError, OSError, ImportError) as e:
-        if app.debug or (getattr(e, 'name', None) or '').startswith('letthere_color'): raise  # our mistake
-        complain(_in_a_line(e)); sys.exit(1)
+        missing, said = str(getattr(e, 'name', '')).split('.')[0], str(e).strip()
+        if app.debug or missing == 'letthere_color': raise  # our mistake
+        if isinstance(e, ModuleNotFoundError):
+            said = f'{missing} is not installed: pip install "letthere_color[train]"'
+        complain((said or f'{type(e).__name__}; letthere --debug says where').splitlines()[0]); sys.exit(1)
     except SystemExit as e:
         if e.code == 130:  # Ctrl-C
             again = '' if '--overwrite' in sys.argv else '; the same command goes on where it was'
@@ -69,14 +66,11 @@ def info():
 
 # %% ../nbs/12_cli.ipynb #ab5b7472
 def _constant(room, name): # What `name = ...` says in the module `room`
-    source = ast.parse(Path(find_spec(f'letthere_color.{room}').origin).read_text(encoding='utf-8'))
-    values = {getattr(o.targets[0], 'id', ''): o.value for o in source.body if isinstance(o, ast.Assign)}
-    return ast.literal_eval(values[name])
+    source = Path(find_spec(f'letthere_color.{room}').origin).read_text(encoding='utf-8')
+    return ast.literal_eval(re.search(rf'^{name} = (.*)', source, re.M)[1])
 
-# %% ../nbs/12_cli.ipynb #42d4d838
 Upsampling, Dtype, Format = (Enum(name, {o: o for o in values.split()}, type=str) for name, values in dict(
     Upsampling='guided bilinear', Dtype='auto float32 bfloat16', Format='jpg jpeg png tif tiff webp').items())
-
 _photos = Argument(None, metavar='INPUT...',
                    help='Photos, folders, patterns like "*.tif", or - for standard input.')
 _output = Option(None, '-o', '--output', help='A file, a folder that mirrors the input, or - for standard '
@@ -140,15 +134,13 @@ def colorize(
 # %% ../nbs/12_cli.ipynb #07dda048
 def _summary(out):
     "What a finished run reached, and how to use its model."
-    names, *_, values = (o.split(',') for o in (out/'history.csv').read_text().splitlines())
-    end = {n: float(v) for n, v in zip(names, values)}
-    gain = end['psnr'] - end['psnr_grey']
+    with open(out/'history.csv') as f: *_, end = csv.DictReader(f)
+    gain = float(end['psnr']) - float(end['psnr_grey'])
     where = 'nearer to' if gain > 0 else 'further from'
     print(f'The validation photos come out {abs(gain):.2f} dB {where} the truth than grey ones.')
     if gain <= 0: print('That is worse than no colour: train on more photos, or for more epochs.')
     print(f'The model is in {out/"model"}: letthere colorize photo.jpg --model {out/"model"}')
 
-# %% ../nbs/12_cli.ipynb #12ec0e5d
 def _train(out, asked, resume, device):
     from letthere_color.runs import process_share, train_command
     from letthere_color.style_transfer import make_styles, save_styles
@@ -189,15 +181,12 @@ def train(
 def _show_judged(found, name):
     "A table on the screen"
     from letthere_color.judging import results_table
-    name_left_out(found['data']['left_out'])
+    from letthere_color.photos import left_out
+    for line in left_out(found['data']['left_out']): complain(line)
     print(f'{name}, {found["data"]["photos"]} photos; ↑ more is better, ↓ less is better')
     show_table(results_table(found['methods']))
     if c := found['classes']: print(f'scene right: {c["top1"]:.1%}, among the five likeliest: '
                                     f'{c["top5"]:.1%} ({c["photos"]} photos)')
-
-def _typed(*paths): # The command as it was typed, with names for paths, which are nobody's business
-    names = {str(o): Path(o).name for o in paths if o}
-    return ' '.join(['letthere', *(names.get(o, o) for o in sys.argv[1:])])
 
 # %% ../nbs/12_cli.ipynb #cbb9afdb
 @app.command()
@@ -224,7 +213,9 @@ def evaluate(
     found = judge_photos(colorizer, data, limit, seed, size, saturation or [1.], extras,
                          progress=lambda o: track(o, 'judging'))
     _show_judged(found, name := colorizer.model.config.name or Path(model).name)
-    about = dict(command=_typed(*data, result, model), seed=seed, model=name, **measured_with())
+    names = {str(o): Path(o).name for o in (*data, result, model) if o}  # paths are nobody's business
+    typed = ' '.join(['letthere', *(names.get(o, o) for o in sys.argv[1:])])
+    about = dict(command=typed, seed=seed, model=name, **measured_with())
     found['data'] = dict(files=[o.name for o in data]) | found['data']
     if result: result.write_text(compact_json(about | found))
 
@@ -276,10 +267,9 @@ def styles(
     "List the kinds of scenes that `colorize --style class:NAME` knows."
     from letthere_color.models import load_styles
     from letthere_color.style_transfer import remake_styles, style_lines
-    if not make: print(*style_lines(load_styles(model), sys.stdout.isatty()), sep='\n')
-    else:
-        made, file = remake_styles(make, model)
-        print(f'{len(made.names)} styles are in {file}')
+    if not make: return print(*style_lines(load_styles(model), sys.stdout.isatty()), sep='\n')
+    made, file = remake_styles(make, model)
+    print(f'{len(made.names)} styles are in {file}')
 
 # %% ../nbs/12_cli.ipynb #9d27b6e4
 @app.command()

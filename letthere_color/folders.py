@@ -11,12 +11,11 @@ import glob, os, signal, sys, threading, traceback
 from collections import Counter
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from multiprocessing import current_process, get_context, parent_process
 from pathlib import Path
 import torch
+from fastcore.basics import num_cpus
 from PIL import Image
 from .core import PhotoError, remove_unfinished, return_freed_memory
 from .files import WRITABLE
@@ -24,47 +23,35 @@ from .photos import is_photo_name
 from .photo_files import MAX_PIXELS
 from .inference import Colorizer
 
-# %% ../nbs/07b_folders.ipynb #2ce98731
-def _files(folder, recursive):
-    "Files in a folder, or in those below, too, but for hidden ones"
-    def refuse(e):
-        raise ValueError(f'{e.filename} may not be read: change its permissions, or name the other folders '
-                         'one by one.')
-    for where, folders, names in os.walk(folder, onerror=refuse):
-        folders[:] = [o for o in folders if recursive and not o.startswith('.')]
-        yield from (Path(where)/name for name in names)
-
-def _wanted(p, without):
-    "A photo, and neither hidden nor in the folder of the results?"
-    here = without and p.resolve().is_relative_to(without.resolve())
-    return is_photo_name(p) and p.is_file() and not here
-
-def _is_result(p, named):
-    "`NAME_color.EXT`, and NAME is there, too?"
-    return p.stem.endswith('_color') and str(p.with_suffix('')).removesuffix('_color') in named
-
 # %% ../nbs/07b_folders.ipynb #86824923
+def _files(folder, recursive, without):
+    "Files in a folder, or in those below, too, but for hidden ones and the one of the results"
+    def refuse(e):
+        raise ValueError(f'{e.filename} may not be read: change its permissions, or name other folders.')
+    for where, folders, names in os.walk(folder, onerror=refuse):
+        folders[:] = [o for o in folders if recursive and o[0] != '.' and Path(where, o).resolve() != without]
+        yield from (Path(where, o) for o in names)
+
 def find_photos(inputs, # Files, folders and patterns
                 recursive:bool=False, # Folders below, too?
                 without:Path|None=None # A folder to leave out: that of the results
                ) -> list[tuple[Path,Path]]: # Photos, and their paths below the folder that was named
     "The photos that `inputs` name, each once. Raises ValueError where there are none, or none may be read."
-    found = {}
+    found, without = {}, without and without.resolve()
     for path in map(Path, inputs):
         if path.is_dir():
-            inside = without if without and path.resolve() in without.resolve().parents else None
-            below = [p for p in sorted(_files(path, recursive)) if _wanted(p, inside)]
-            if not below: raise ValueError(f'{path} has no photos in it: name photos, or the folder that '
-                                           'they lie in (--recursive looks into folders below).')
-            some = [(p, p.relative_to(path)) for p in below]
+            some = sorted(p for p in _files(path, recursive, without) if is_photo_name(p) and p.is_file())
+            if not some: raise ValueError(f'{path} has no photos in it: name others, or look below with -r.')
+        elif path.exists() or not glob.has_magic(str(path)): some = [path]
         else:
-            names = [path] if path.exists() else sorted(map(Path, glob.glob(str(path), recursive=True)))
-            if not names and glob.has_magic(str(path)):
-                raise ValueError(f'{path} matches no file: check the pattern and the folder.')
-            some = [(p, Path(p.name)) for p in names or [path]]
-        for p, inner in some: found.setdefault(p.parent.resolve()/p.name, (p, inner))  # links count
+            some = sorted(map(Path, glob.glob(str(path), recursive=True)))
+            if not some: raise ValueError(f'{path} matches no file: check the pattern and the folder.')
+        for p in some:  # links count
+            inner = p.relative_to(path) if path.is_dir() else Path(p.name)
+            found.setdefault(p.parent.resolve()/p.name, (p, inner))
     named = {str(name) for p, _ in found.values() for name in (p, p.with_suffix(''))}
-    return [(p, inner) for p, inner in found.values() if not _is_result(p, named)]
+    def is_result(p): return p.stem.endswith('_color') and str(p.with_suffix(''))[:-len('_color')] in named
+    return [o for o in found.values() if not is_result(o[0])]
 
 # %% ../nbs/07b_folders.ipynb #5903345f
 def result_path(photo:Path, # The input
@@ -79,13 +66,6 @@ def result_path(photo:Path, # The input
     if output.suffix and not folder and not output.is_dir(): return output
     return output/(inner or Path(photo.name)).with_suffix(suffix)
 
-def _check_place(folder):
-    "Raises ValueError if results can't be written into `folder`, which need not exist yet."
-    near = next(o for o in (folder, *folder.parents) if o.exists())
-    if not near.is_dir(): raise ValueError(f'{near} is a file: name a folder for the results with -o.')
-    if not os.access(near, os.W_OK):
-        raise ValueError(f'{near} may not be written to: name another folder for the results with -o.')
-
 # %% ../nbs/07b_folders.ipynb #f11c3e6c
 def plan_results(inputs, # Files, folders and patterns, or one of these
                  output:str|Path|None=None, # File or folder; None: beside the photos
@@ -98,62 +78,51 @@ def plan_results(inputs, # Files, folders and patterns, or one of these
     photos = find_photos(inputs, recursive, output)
     several, plan = len(photos) > 1 or any(Path(o).is_dir() for o in inputs), {}
     if several and output and not output.is_dir() and (output.exists() or output.suffix.lower() in WRITABLE):
-        raise ValueError(f'{output} is the name of a file, but {len(photos)} photos need a folder: name one '
-                         'with -o.')
+        raise ValueError(f'{output} names a file, but {len(photos)} photos need a folder: give one with -o.')
     pairs = [(p, result_path(p, output, inner, several, suffix)) for p, inner in photos]
     alike = Counter(out for _, out in pairs)
     for p, out in pairs:
         if alike[out] > 1 and p.suffix.lower() != out.suffix:
             out = out.with_name(out.name.replace(p.stem, p.name, 1))
-        if out in plan:
-            raise ValueError(f'{plan[out]} and {p} would both become {out}: colour them into different '
-                             'folders.')
+        if out in plan: raise ValueError(f'{plan[out]} and {p} would both become {out}: give each a folder.')
         if out.exists() and p.exists() and out.samefile(p):
             raise ValueError(f'{out} is the photo itself: choose another name with -o.')
         plan[out] = p
-    for folder in {out.parent for out in plan if not out.exists()}: _check_place(folder)
+    for folder in {out.parent for out in plan if not out.exists()}:
+        near = next(o for o in (folder, *folder.parents) if o.exists())  # it need not exist yet
+        why = 'may not be written to' if near.is_dir() else 'is a file'
+        if not near.is_dir() or not os.access(near, os.W_OK):
+            raise ValueError(f'{near} {why}: name another folder for the results with -o.')
     return [(p, out) for out, p in plan.items()]
 
 # %% ../nbs/07b_folders.ipynb #6d37b2ae
-def _cores(): return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
+_worker = threading.local()
 def _may_fork():
     return sys.platform == 'linux' and threading.active_count() == 1 and not current_process().daemon
 
-def _settle(work):
-    "What a forked process does first"
-    global _work
-    _work = work
+def _begin(work, forked):
+    "What a worker does first: a thread, or a forked process"
+    _worker.work = work
     torch.set_num_threads(1)
+    if not forked: return
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     def follow(): parent_process().join(); os._exit(1)
     threading.Thread(target=follow, daemon=True).start()
 
-def _do(work, large, *args):
-    "`work`, and after a large photo its memory goes back to the system"
-    try: return work(*args)
+def _do(large, *args):
+    "The work, and after a large photo its memory goes back to the system"
+    try: return _worker.work(*args)
     finally:
         if large: return_freed_memory()
-
-def _do_inherited(*args): return _do(_work, *args)  # only names of functions can be sent to a process
-
-@contextmanager
-def _workers(work, n, processes):
-    "A function `(large, *args)` that hands `args` to `work` in one of `n` workers, and gives a Future"
-    if processes: pool, do = ProcessPoolExecutor(n, get_context('fork'), _settle, (work,)), _do_inherited
-    else:
-        pool, do = ThreadPoolExecutor(n, initializer=torch.set_num_threads, initargs=(1,)), partial(_do, work)
-    try: yield partial(pool.submit, do)
-    finally: pool.shutdown(cancel_futures=True)
 
 # %% ../nbs/07b_folders.ipynb #b99b61df
 class BatchedNetwork:
     "A function of batches `(B,...)` that many threads call with a photo each; equal shapes go together."
-    def __init__(self, 
-                 predict, # Function of a batch
+    def __init__(self, predict, # Function of a batch
                  batch:int=8, # Most photos at once
                  at_once:int=1 # Batches at once
-                ): 
+                ):
         self.predict, self.batch, self.notes = predict, batch, {}
         self.free, self.door = threading.Semaphore(at_once), threading.Lock()
 
@@ -162,52 +131,48 @@ class BatchedNetwork:
         mine = Future()
         self.notes[mine] = copy
         with self.free:
-            while mine in self.notes: self._answer(self._take(copy.shape))
+            while mine in self.notes: self._answer(copy.shape)
         return mine.result()
 
-    def _take(self, shape):
+    def _answer(self, shape):
         with self.door:
-            some = [f for f,c in list(self.notes.items()) if c.shape == shape][:self.batch]
-            return {f: self.notes.pop(f) for f in some}
-
-    def _answer(self, notes):
-        try: answers = self.predict(torch.cat(list(notes.values()))).split(1)
-        except Exception as e: 
-            for f in notes: f.set_exception(e)
-        else:
-            for f,a in zip(notes, answers): f.set_result(a)
+            some = [f for f, c in list(self.notes.items()) if c.shape == shape][:self.batch]
+            copies = [self.notes.pop(f) for f in some]
+        try:
+            for f, answer in zip(some, self.predict(torch.cat(copies)).split(1)): f.set_result(answer)
+        except Exception as e:
+            for f in some: f.set_exception(e)
 
 # %% ../nbs/07b_folders.ipynb #d7e0e61a
 PIXELS_AT_ONCE = 64_000_000
 def _n_pixels(path):
     "Pixels of a photo by the head of its file; 0 if it can't be read, which `prepare` will say better."
     try:
-        with Image.open(path) as im: return im.size[0]*im.size[1]
+        with Image.open(path) as im: return im.width*im.height
     except Exception: return 0
 
 def _share_out(work, todo, n, processes, stop):
     "What `work(photo, path)` answers, as it is done by `n` workers; what is no pair in `todo` is passed on"
+    if processes: pool = ProcessPoolExecutor(n, get_context('fork'), _begin, (work, True))
+    else: pool = ThreadPoolExecutor(n, initializer=_begin, initargs=(work, False))
     at_work = {}  # Future -> photo and its pixels
-    def pixels(): return sum(k for _, k in at_work.values())
+    def pixels(): return sum(size for _, size in at_work.values())
     def finished():
-        for f in wait(at_work, return_when=FIRST_COMPLETED).done:
-            done = f.result()
-            del at_work[f]
-            yield done
-    with _workers(work, n, processes) as start:
-        try:
-            for o in todo:
-                if not isinstance(o, tuple): yield o; continue
-                size = _n_pixels(o[0])
-                while len(at_work) > n or at_work and pixels() + size > PIXELS_AT_ONCE: yield from finished()
-                if stop(): break
-                at_work[start(size*n > PIXELS_AT_ONCE, *o)] = o[0], size
-            while at_work: yield from finished()
-        except BrokenProcessPool:
-            if stop(): return  # a signal to all processes at once ends the workers, too
-            names = ', '.join(str(p) for p, _ in at_work.values())
-            raise ChildProcessError('The system killed a worker, perhaps for lack of memory; in work were '
-                                    f'{names}. The same command goes on with the others.') from None
+        for f in wait(at_work, return_when=FIRST_COMPLETED).done: yield f.result(); del at_work[f]
+    try:
+        for o in todo:
+            if not isinstance(o, tuple): yield o; continue
+            size = _n_pixels(o[0])
+            while len(at_work) > n or at_work and pixels() + size > PIXELS_AT_ONCE: yield from finished()
+            if stop(): break
+            at_work[pool.submit(_do, size*n > PIXELS_AT_ONCE, *o)] = o[0], size
+        while at_work: yield from finished()
+    except BrokenProcessPool:
+        if stop(): return  # a signal to all processes at once ends the workers, too
+        names = ', '.join(str(p) for p, _ in at_work.values())
+        raise ChildProcessError('The system killed a worker, perhaps for lack of memory; in work were '
+                                f'{names}. The same command goes on with the others.') from None
+    finally: pool.shutdown(cancel_futures=True)
 
 # %% ../nbs/07b_folders.ipynb #b81f02c6
 @dataclass
@@ -224,10 +189,6 @@ def _make_folder(folder):
     except OSError as e:
         raise PhotoError(f'{folder}: this folder cannot be made ({e.strerror}); name another one') from None
 
-def _why(e, debug):
-    if debug: traceback.print_exc()
-    return str(e) or type(e).__name__
-
 # %% ../nbs/07b_folders.ipynb #0c5738cc
 def colorize_files(colorizer:Colorizer, # The model and its settings
                    plan, # Pairs of photo and result, as from plan_results
@@ -243,33 +204,29 @@ def colorize_files(colorizer:Colorizer, # The model and its settings
     on_cpu = next(colorizer.model.parameters()).device.type == 'cpu'
     plan, batch = [(photo, Path(path)) for photo, path in plan], batch or (1 if on_cpu else 8)
     if processes is None: processes = on_cpu and batch == 1 and len(plan) > 1 and _may_fork()
-    network = BatchedNetwork(colorizer.predict, batch, _cores() if on_cpu else 1)
+    network = BatchedNetwork(colorizer.predict, batch, num_cpus() if on_cpu else 1)
     def there(path): return path.exists() and not overwrite
     def work(photo, path):
-        if there(path): return Coloured(photo, path, skipped=True)
         try:
             job = colorizer.prepare(photo, max_pixels)
-            answer = network(job.copy)
             _make_folder(path.parent)
-            colorizer.finish(job, answer, path, overwrite=overwrite, **options)
+            colorizer.finish(job, network(job.copy), path, overwrite=overwrite, **options)
             return Coloured(photo, path, notes=job.notes)
         except (ValueError, OSError, RuntimeError, MemoryError) as e:
             if there(path): return Coloured(photo, path, skipped=True)  # another run was faster
-            return Coloured(photo, path, error=_why(e, debug))
+            if debug: traceback.print_exc()
+            return Coloured(photo, path, error=str(e) or type(e).__name__)
     for folder in {path.parent for _, path in plan}: remove_unfinished(folder)
     todo = (Coloured(photo, path, skipped=True) if there(path) else (photo, path) for photo, path in plan)
-    yield from _share_out(work, todo, batch - 1 + _cores(), processes, stop)
+    yield from _share_out(work, todo, batch - 1 + num_cpus(), processes, stop)
 
 # %% ../nbs/07b_folders.ipynb #8fd14da4
 class FileColorizer:
     "For `map_batches` of Ray Data: from columns `photo` and `result` to these, `error` and `process`."
-    def __init__(self, 
-                 name_or_path=None, # As for Colorizer.from_pretrained, like the following
-                 **kw):
-        self.colorizer = Colorizer.from_pretrained(name_or_path, **kw)
+    def __init__(self, *args, **kw): # As for Colorizer.from_pretrained
+        self.colorizer = Colorizer.from_pretrained(*args, **kw)
 
     def __call__(self, batch):
-        plan = [(Path(p), Path(r)) for p, r in zip(batch['photo'], batch['result'])]
-        done = list(colorize_files(self.colorizer, plan, processes=False))
-        columns = zip(*((str(o.photo), str(o.result), o.error, os.getpid()) for o in done))
-        return dict(zip(('photo', 'result', 'error', 'process'), map(list, columns)))
+        done = list(colorize_files(self.colorizer, zip(batch['photo'], batch['result']), processes=False))
+        return dict(photo=[str(o.photo) for o in done], result=[str(o.result) for o in done],
+                    error=[o.error for o in done], process=[os.getpid()]*len(done))

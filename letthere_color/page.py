@@ -21,8 +21,7 @@ def page_folder() -> Path: # With `try.html` and all that it loads
 class _Handler(SimpleHTTPRequestHandler):
     "Sends files of one folder, to visitors who asked for this machine."
     extensions_map = {'.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css',
-                      '.mjs': 'text/javascript', '.json': 'application/json', '.wasm': 'application/wasm',
-                      '.svg': 'image/svg+xml', '.jpg': 'image/jpeg', '': 'application/octet-stream'}
+                      '.mjs': 'text/javascript', '.wasm': 'application/wasm'}  # Windows may not know these
 
     def send_head(self):
         if self.headers['Host'] not in self.server.names:
@@ -41,19 +40,15 @@ class _Handler(SimpleHTTPRequestHandler):
 
 # %% ../nbs/11a_page.ipynb #a1c0de0d
 PORT = 8765
-
 class PageServer(ThreadingHTTPServer):
     "Serves the page on the loopback address; `serve_forever` begins, `url` is what to open."
-    def __init__(self, 
-                 port:int=PORT, # To listen on; 0: any that is free
+    def __init__(self, port:int=PORT, # To listen on; 0: any that is free
                  folder:Path|None=None # With `try.html`; None: the page of the package
                 ):
         "Raises ValueError if the port is taken."
         try: super().__init__(('127.0.0.1', port), partial(_Handler, directory=str(folder or page_folder())))
         except OSError as e:
-            why = (e.strerror or 'not free').lower()
-            raise ValueError(f"port {port} can't be used ({why}): name another with --port, or --port 0 for "
-                             'any that is free') from None
+            raise ValueError(f"port {port} can't be used ({e.strerror}): --port 0 finds a free one") from None
         self.port = self.server_address[1]
         self.names = {f'{name}:{self.port}' for name in ('127.0.0.1', 'localhost')}
         self.url = f'http://127.0.0.1:{self.port}/try.html'
@@ -69,8 +64,7 @@ def prepare_page(folder:Path|None=None # None: the page of the package
     folder = folder or page_folder()
     maker = folder.parent.parent/'tools/web.py'
     if maker.is_file():
-        if not (folder/'try/assets').is_dir():
-            print('Preparing the page, this once: about half a minute ...', flush=True)
+        if not (folder/'try/assets').is_dir(): print('Preparing the page: half a minute, once', flush=True)
         r = subprocess.run([sys.executable, str(maker)], capture_output=True, text=True)
         if r.returncode: raise ChildProcessError(r.stderr.strip().splitlines()[-1])
     elif not (folder/'try/assets/model.json').is_file():

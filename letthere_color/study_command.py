@@ -24,13 +24,12 @@ def _methods(models, device):
     return {label: Colorizer.from_pretrained(model, device) for label, model in pairs}
 
 # %% ../nbs/09d_study_command.ipynb #2dab7894
-_model_help = 'NAME or LABEL=NAME; may be given several times. Default: the shipped model, as "ours".'
-
 @study_app.command()
 def make(
     photos:list[Path]=Argument(..., metavar='PHOTOS...', help='Colour photos, or folders of them.'),
     out:Path=Option(..., '-o', '--output', help='A new folder for the study.'),
-    model:list[str]=Option(None, help=_model_help),
+    model:list[str]=Option(None, help='NAME or LABEL=NAME; may be given several times. Default: the shipped '
+                                      'model, as "ours".'),
     n:int=Option(None, min=1, help='How many photos, drawn at random. Default: all.'),
     size:int=Option(256, min=32, help='Longer side of the pictures, in pixels.'),
     seconds:float=Option(2., min=0, help='How long a picture is shown; 0: until it is answered.'),
