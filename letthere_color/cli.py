@@ -172,6 +172,7 @@ def train(
                                                'else need be repeated.'),
     device:str=Option(None, help='Default: a GPU if there is one.')):
     "Train a model; stop at any moment and go on with --resume."
+    if not photos and not resume: raise BadParameter('name at least one folder of photos, or --resume a run')
     os.environ.setdefault('THP_MEM_ALLOC_ENABLE', '1')  # large memory pages; PyTorch is not imported yet
     asked = dict(photos=photos, valid=valid, recipe=recipe, epochs=epochs, bs=bs, lr=lr, start=start,
                  min_scale=min_scale, aged=aged, seed=seed)
