@@ -18,8 +18,7 @@ from .color_spaces import COLOR_SPACES
 # %% ../nbs/05_colorization.ipynb #eb6b5b03
 class ColorizationNetwork(nn.Sequential):
     "Colorization network (section 3.2.5): `(B,256,H/8,W/8)` to normalised ab `(B,2,H/2,W/2)` in [0,1]."
-    def __init__(self, 
-                 width:float=1., # Scales the number of channels
+    def __init__(self, width:float=1., # Scales the number of channels
                  norm:bool=True, # Batch normalisation?
                  channels:int=2 # Of the answer: 2 for a and b
                 ):
@@ -47,8 +46,8 @@ class ModelConfig:
     name:str = '' # A short name for the model
 
     def __post_init__(self):
-        if self.color_space in COLOR_SPACES: return
-        raise ValueError(f'No colour space {self.color_space!r}: choose one of {", ".join(COLOR_SPACES)}.')
+        if self.color_space not in COLOR_SPACES:
+            raise ValueError(f'No colour space {self.color_space!r}: choose one of {", ".join(COLOR_SPACES)}')
 
 # %% ../nbs/05_colorization.ipynb #e4075f0b
 def check_size(L:Tensor # `(B,C,H,W)`
