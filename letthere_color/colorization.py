@@ -54,8 +54,7 @@ def check_size(L:Tensor # `(B,C,H,W)`
               ) -> Tensor: # The same
     "Raises ValueError below 8 pixels."
     if min(L.shape[-2:]) >= 8: return L
-    size = f'{L.shape[-1]}x{L.shape[-2]}'
-    raise ValueError(f'A photo of {size} pixels is too small: the network needs 8x8; enlarge it first.')
+    raise ValueError(f'A photo of {L.shape[-1]}x{L.shape[-2]} pixels is too small: enlarge it to 8x8.')
 
 def pad8(L:Tensor # `(B,C,H,W)`
         ) -> Tensor: # The same, H and W rounded up to multiples of 8

@@ -6,11 +6,9 @@
 __all__ = ['PAPER_SECONDS', 'NcnnFiles', 'ncnn_files', 'NcnnNet', 'FastColorization', 'fast_model', 'benchmark_table']
 
 # %% ../nbs/06g_engines.ipynb #e9c091f1
-import copy, sys, tempfile
-from functools import cache
+import copy, functools, sys, tempfile, timeit
 from importlib.util import find_spec
 from pathlib import Path
-from timeit import repeat
 import torch, torch.nn.functional as F
 from fastcore.basics import patch
 from torch import nn
@@ -81,7 +79,7 @@ class NcnnNet:
     "Runs `NcnnFiles`, with as many threads as PyTorch has; may be called from several threads."
     def __init__(self, files:NcnnFiles, # The network
                  bf16:bool # Do layers that are not forbidden it multiply in bfloat16?
-                ): self.files, self.bf16, self.ready = files, bf16, cache(self._prepared)
+                ): self.files, self.bf16, self.ready = files, bf16, functools.cache(self._prepared)
 
     def _prepared(self, threads):
         import ncnn
@@ -156,8 +154,8 @@ def benchmark_table(models:dict, # Name -> model, each taking what `Colorization
         L, taken = torch.rand(1,1,size,size).to(device), {name: [] for name in models}
         for _ in range(max(1, round(repeats*(224/size)**2/3))):
             for name, model in models.items():
-                names = dict(model=model, L=L, sync=sync)
-                taken[name] += repeat('model(L); sync()', number=1, repeat=4, globals=names)[1:] # 1: wakes up
+                names = dict(model=model, L=L, sync=sync)  # the first run wakes the threads
+                taken[name] += timeit.repeat('model(L); sync()', number=1, repeat=4, globals=names)[1:]
         paper = dict(zip(('paper_cpu', 'paper_gpu'), PAPER_SECONDS.get(size, (None, None))))
         rows.append(dict(size=size, **paper, **{name: min(t) for name,t in taken.items()}))
     return rows

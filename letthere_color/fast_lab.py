@@ -6,9 +6,8 @@
 __all__ = ['rgb2lab', 'rgb2l', 'lab2rgb', 'lab2rgb_fitted', 'keep_freed_memory', 'return_freed_memory']
 
 # %% ../nbs/00a_fast_lab.ipynb #3c065f98
-import ctypes, math, sys
+import contextlib, ctypes, math, sys
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import cache, wraps
 import numpy as np, torch
 from . import color
@@ -20,7 +19,7 @@ def _empty(*shape, dtype=torch.float32):
     "numpy asks the system for large pages, which come faster"
     return torch.from_numpy(np.empty(shape, np.uint8 if dtype == torch.uint8 else np.float32))
 
-@contextmanager
+@contextlib.contextmanager
 def _one_thread():
     "Operations of this Python thread stay in it; torch keeps the number of threads per thread"
     n = torch.get_num_threads()
@@ -138,11 +137,10 @@ def lab2rgb(lab, dtype=torch.float32):
     return _pieces(_rgb_piece, lab, _empty(*lab.shape, dtype=dtype))
 
 # %% ../nbs/00a_fast_lab.ipynb #65ee2eab
-def _fit_piece(s, d, t, u): d.copy_(shrink(s, lambda x: _lab2linear_into(t, u, x)))
-
 @torch.no_grad()
 def lab2rgb_fitted(lab:torch.Tensor, dtype:torch.dtype=torch.float32) -> torch.Tensor: # All as of `lab2rgb`
     "`lab2rgb` of `fit_gamut`, in a third of the time where few colours are outside; not differentiable"
+    def fit(s, d, t, u): d.copy_(shrink(s, lambda x: _lab2linear_into(t, u, x)))
     if not _fast(lab): return lab2rgb(color.fit_gamut(lab), dtype)
     *rest, h, w = lab.shape
     planes = _pieces(_rgb_piece, lab, _empty(*rest[:-1], 4, h, w, dtype=dtype))
@@ -150,7 +148,7 @@ def lab2rgb_fitted(lab:torch.Tensor, dtype:torch.dtype=torch.float32) -> torch.T
     for x, d in zip(lab.reshape(n, 3, h*w), planes.view(n, 4, h*w)):
         out = torch.from_numpy((d[3] > 0).numpy().nonzero()[0])
         c = x[:,None,out].float()
-        d[:3,out] = lab2rgb(_pieces(_fit_piece, c, _empty(*c.shape)), dtype)[:,0]
+        d[:3,out] = lab2rgb(_pieces(fit, c, _empty(*c.shape)), dtype)[:,0]
     return planes[...,:3,:,:]
 
 # %% ../nbs/00a_fast_lab.ipynb #043a2f23

@@ -7,8 +7,7 @@ __all__ = ['WORKING_SIZE', 'KNOWN', 'working_size', 'box_mean', 'edge_slope', 'e
            'paint', 'halo', 'tiled_chroma', 'Job', 'style_features', 'Colorizer']
 
 # %% ../nbs/07_inference.ipynb #5b5e3527
-from dataclasses import dataclass
-from functools import lru_cache
+import dataclasses, functools
 from pathlib import Path
 import torch, torch.nn.functional as F
 from PIL import Image
@@ -122,7 +121,7 @@ def halo(model:Colorization) -> int: # Pixels, a multiple of 8
     for m in reversed(layers):
         known = type(m) in KNOWN or type(m).forward is nn.Sequential.forward
         if not known and not type(m).__module__.startswith('letthere_color.'):
-            raise ValueError("size='full' cuts tiles, but how far does this network look? Give pixels.")
+            raise ValueError("size='full' cuts tiles; nobody knows how far this network looks: give pixels.")
         if isinstance(m, nn.Conv2d): cell = cell*m.stride[0] - m.kernel_size[0]//2*m.dilation[0]
         if isinstance(m, nn.Upsample): cell = cell//2
     return -(cell//8)*8
@@ -135,7 +134,7 @@ def tiled_chroma(model:Colorization, # In eval mode
                 ): # Function `(y0, y1, L)` -> a, b of these rows `(1,2,n,W)`, for `Photo.coloured`
     "Chroma at full resolution: what the network would answer if it saw the whole photo at once."
     (w, h), edge = photo.size, halo(model)
-    @lru_cache(2)
+    @functools.lru_cache(2)
     def band(i): # rows of tiles: (1,2,tile,W)
         y, top = i*tile, max(0, i*tile - edge)
         L = photo.lightness(top, min(h, y + tile + edge))/100
@@ -148,7 +147,7 @@ def tiled_chroma(model:Colorization, # In eval mode
     return chroma
 
 # %% ../nbs/07_inference.ipynb #5b82166f
-@dataclass
+@dataclasses.dataclass
 class Job:
     "A photo on its way through a `Colorizer`."
     source:object # What it was read from

@@ -7,10 +7,8 @@ __all__ = ['NETWORKS', 'DEFAULT_MODEL', 'build_model', 'exchanged_parts', 'usabl
            'shipped_models', 'model_files', 'save_model', 'load_model', 'Styles', 'weights_mark', 'load_styles']
 
 # %% ../nbs/05b_models.ipynb #39fc7b9e
-import difflib, json, os
+import difflib, functools, hashlib, json, os
 from dataclasses import asdict, dataclass
-from functools import cache
-from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
 from pkgutil import resolve_name
@@ -54,11 +52,10 @@ def usable_device(device:str|torch.device|None=None # `cpu`, `cuda:1`, `mps`; `a
 def fast_bf16(device:torch.device) -> bool:
     "Does this device multiply bfloat16 in hardware? Without, that takes ten times as long as float32."
     if device.type == 'cuda': return torch.cuda.is_bf16_supported(including_emulation=False)
-    if device.type == 'mps': return False
     has = getattr(torch.cpu, 'get_capabilities', dict)()  # torch 2.8 or newer
-    return any(has.get(k) for k in ('amx_bf16', 'avx512_bf16', 'bf16'))
+    return device.type == 'cpu' and any(has.get(k) for k in ('amx_bf16', 'avx512_bf16', 'bf16'))
 
-@cache
+@functools.cache
 def one_thread_after_fork():
     "From now on a forked child counts with one thread: it inherits no others, and would wait for them."
     if hasattr(os, 'register_at_fork'): os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
@@ -143,7 +140,7 @@ class Styles:
 # %% ../nbs/05b_models.ipynb #2809ab02
 def weights_mark(folder:Path) -> str:
     "What tells the weights in `folder` from others."
-    return sha256((folder/'model.safetensors').read_bytes()).hexdigest()
+    return hashlib.sha256((folder/'model.safetensors').read_bytes()).hexdigest()
 
 def load_styles(name_or_path:str|Path|None=None) -> Styles: # Of a shipped model or a folder; None: `small`
     "The presets of a model. Raises FileNotFoundError if it has none, ValueError if they fit other weights."

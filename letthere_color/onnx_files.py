@@ -6,9 +6,7 @@
 __all__ = ['export_onnx', 'OnnxColorization']
 
 # %% ../nbs/06h_onnx.ipynb #1c936fc4
-import copy, json, warnings
-from dataclasses import asdict
-from importlib import import_module
+import copy, dataclasses, importlib, json, warnings
 from pathlib import Path
 import torch, torch.nn.functional as F
 from torch import nn
@@ -44,7 +42,7 @@ def _halve_weights(proto):
         w.CopyFrom(half)
 
 def _need(package):
-    try: return import_module(package)
+    try: return importlib.import_module(package)
     except ImportError as e: raise ImportError(f'No {package}: pip install "letthere_color[onnx]"') from e
 
 # %% ../nbs/06h_onnx.ipynb #8f787252
@@ -65,8 +63,8 @@ def _onnx_proto(model, half=False):
         for d, name in zip(v.type.tensor_type.shape.dim, names.get(v.name, ('batch',))):
             if name: d.dim_param = name
     if half: _halve_weights(proto)
-    about = dict(config=json.dumps(asdict(c)), class_names=json.dumps(c.class_names), ab_range='-110,110',
-                 input='L/100', letthere_color=__version__)
+    about = dict(config=json.dumps(dataclasses.asdict(c)), class_names=json.dumps(c.class_names),
+                 ab_range='-110,110', input='L/100', letthere_color=__version__)
     for k,v in about.items(): proto.metadata_props.add(key=k, value=v)
     return proto
 
@@ -76,15 +74,13 @@ def export_onnx(model:Colorization, # Trained; not changed
                 overwrite:bool=False, # May an existing file be replaced?
                 half:bool=False # Weights in 16 bits: half the size, for a page that must load them
                ) -> Path: # The file
-    """Write the lean network as an ONNX file. Raises ImportError without the extra `onnx`, FileExistsError,
-    ValueError for another ending or a model with a `foreign_part`."""
+    "The lean network as an ONNX file. Raises ImportError, OSError, or ValueError, also for a `foreign_part`."
     path = Path(path)
     if path.suffix != '.onnx': raise ValueError(f'{path}: an ONNX file ends in .onnx')
     if path.exists() and not overwrite: raise FileExistsError(f'{path} exists already: try --overwrite or -o')
     if not path.parent.is_dir(): raise FileNotFoundError(f'{path}: no folder {path.parent}; create it')
     _need('onnxscript')
-    whole = _onnx_proto(model, half).SerializeToString()
-    with whole_file(path) as f: f.write(whole)
+    with whole_file(path) as f: f.write(_onnx_proto(model, half).SerializeToString())
     return path
 
 # %% ../nbs/06h_onnx.ipynb #34bc7e64
