@@ -40,8 +40,7 @@ def lightness(Y:torch.Tensor # Luminance, 1 is white; any shape
 # %% ../nbs/00_color.ipynb #c0107a12
 def _float(x, what):
     "`x` as float, if it is a tensor `(...,3,H,W)`"
-    if not isinstance(x, torch.Tensor):
-        raise ValueError(f'{what} is a {type(x).__name__}: it must be a tensor (...,3,H,W), see photo2tensor')
+    if not isinstance(x, torch.Tensor): raise ValueError(f'{what} is no tensor (...,3,H,W): see photo2tensor')
     if x.ndim < 3 or x.shape[-3] != 3:
         raise ValueError(f'{what} is {tuple(x.shape)}: it must be (...,3,H,W); (H,W,3) wants .permute(2,0,1)')
     if x.dtype == torch.uint8: return x/255.

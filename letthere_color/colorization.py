@@ -18,8 +18,7 @@ from .color_spaces import COLOR_SPACES
 # %% ../nbs/05_colorization.ipynb #eb6b5b03
 class ColorizationNetwork(nn.Sequential):
     "Colorization network (section 3.2.5): `(B,256,H/8,W/8)` to normalised ab `(B,2,H/2,W/2)` in [0,1]."
-    def __init__(self, 
-                 width:float=1., # Scales the number of channels
+    def __init__(self, width:float=1., # Scales the number of channels
                  norm:bool=True, # Batch normalisation?
                  channels:int=2 # Of the answer: 2 for a and b
                 ):
@@ -47,16 +46,15 @@ class ModelConfig:
     name:str = '' # A short name for the model
 
     def __post_init__(self):
-        if self.color_space in COLOR_SPACES: return
-        raise ValueError(f'No colour space {self.color_space!r}: choose one of {", ".join(COLOR_SPACES)}.')
+        if self.color_space not in COLOR_SPACES:
+            raise ValueError(f'No colour space {self.color_space!r}: choose one of {", ".join(COLOR_SPACES)}')
 
 # %% ../nbs/05_colorization.ipynb #e4075f0b
 def check_size(L:Tensor # `(B,C,H,W)`
               ) -> Tensor: # The same
     "Raises ValueError below 8 pixels."
     if min(L.shape[-2:]) >= 8: return L
-    size = f'{L.shape[-1]}x{L.shape[-2]}'
-    raise ValueError(f'A photo of {size} pixels is too small: the network needs 8x8; enlarge it first.')
+    raise ValueError(f'A photo of {L.shape[-1]}x{L.shape[-2]} pixels is too small: enlarge it to 8x8.')
 
 def pad8(L:Tensor # `(B,C,H,W)`
         ) -> Tensor: # The same, H and W rounded up to multiples of 8

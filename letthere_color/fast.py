@@ -19,8 +19,7 @@ def _plan(model):
     return {n: (type(m), [k for k,_ in m.named_children()], {k:v for k,v in vars(m).items() if k not in skip},
                 {k:w.shape for k,w in weights(m)}) for n,m in model.named_modules()}
 
-def foreign_part(model:nn.Module # Any network
-                ) -> str: # Name of a part, or the class of the whole network; '' if nothing differs
+def foreign_part(model:nn.Module) -> str: # Name of a part, or class of the network; '' if nothing differs
     "The first part of `model` that is not as `Colorization(model.config)` builds it."
     def ours(f): return f.__module__.split('.')[0] in ('torch', 'letthere_color') # not patched into a class
     if type(model) is not Colorization or not ours(model.encode_global): return type(model).__name__
@@ -30,11 +29,9 @@ def foreign_part(model:nn.Module # Any network
     return ''
 
 # %% ../nbs/06c_fast.ipynb #b12ba7f3
-def fold_norm(model:Colorization # Trained
-             ) -> Colorization: # A copy in eval mode, without gradients
+def fold_norm(model:Colorization) -> Colorization: # A copy in eval mode, without gradients
     "Multiply each batch norm into the layer before it: exact. Raises ValueError for a `foreign_part`."
-    if part := foreign_part(model):
-        raise ValueError(f'Only what Colorization(config) builds can be rewritten: {part} differs.')
+    if part := foreign_part(model): raise ValueError(f'Only Colorization(config) will do: {part} differs.')
     model = copy.deepcopy(model).eval().requires_grad_(False)
     fuse = {nn.BatchNorm2d: nn.utils.fuse_conv_bn_eval, nn.BatchNorm1d: nn.utils.fuse_linear_bn_eval}
     for seq in [m for m in model.modules() if isinstance(m, nn.Sequential)]:
@@ -45,8 +42,7 @@ def fold_norm(model:Colorization # Trained
 # %% ../nbs/06c_fast.ipynb #1395f66e
 class BiasFusion(nn.Module):
     "The fusion layer of section 3.2.4, its global half computed once per photo."
-    def __init__(self, conv:nn.Conv2d # 1x1, from mid-level and global features to mid-level
-                ):
+    def __init__(self, conv:nn.Conv2d): # 1x1, from mid-level and global features to mid-level
         super().__init__()
         nf = conv.out_channels
         with torch.device('meta'): # without weights: those come below
@@ -57,8 +53,7 @@ class BiasFusion(nn.Module):
     def forward(self, mid, glob): # (B,256,h,w) and (B,256)
         return F.relu(self.mid(mid) + self.glob(glob.to(mid.dtype))[:,:,None,None])
 
-def split_fusion(model:Colorization # From fold_norm; changed
-                ) -> Colorization:
+def split_fusion(model:Colorization) -> Colorization: # The one from fold_norm, changed
     "Use `BiasFusion` where it applies: a fusion with global features and the paper's 1x1 kernel."
     conv = model.fusion.conv[0]
     if model.config.use_global and conv.kernel_size == (1,1): model.fusion = BiasFusion(conv).eval()
@@ -72,8 +67,7 @@ for o in (0,1):
         PLACES[o, phase, cell+1, k] = 1
 
 # %% ../nbs/06c_fast.ipynb #c5f01b10
-def small_tail(model:Colorization # From fold_norm; changed
-              ) -> Colorization:
+def small_tail(model:Colorization) -> Colorization: # The one from fold_norm, changed
     "Compute the last two 3x3 layers of section 3.2.5 before the last upsampling, all phases side by side."
     *start, _, (first, relu), last, sigmoid = model.colorization
     (nf, ni), no, places = first.weight.shape[:2], last.out_channels, PLACES.to(first.weight)
@@ -87,8 +81,7 @@ def small_tail(model:Colorization # From fold_norm; changed
     return model
 
 # %% ../nbs/06c_fast.ipynb #1566fa63
-def lean_model(model:nn.Module # Trained; not changed
-              ) -> nn.Module: # In eval mode, for inference only
+def lean_model(model:nn.Module) -> nn.Module: # A copy in eval mode, for inference only
     "The same network with less work, exactly; merely a copy if it has a `foreign_part`."
     if foreign_part(model): return copy.deepcopy(model).eval().requires_grad_(False)
     return small_tail(split_fusion(fold_norm(model))).to(memory_format=torch.channels_last)

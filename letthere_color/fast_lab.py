@@ -6,10 +6,9 @@
 __all__ = ['rgb2lab', 'rgb2l', 'lab2rgb', 'lab2rgb_fitted', 'keep_freed_memory', 'return_freed_memory']
 
 # %% ../nbs/00a_fast_lab.ipynb #3c065f98
-import ctypes, math, sys
+import contextlib, ctypes, math, sys
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from functools import cache
+from functools import cache, wraps
 import numpy as np, torch
 from . import color
 from .color import (C_KNEE, F_KNEE, F_SLOPE, linear2rgb, LINEAR_KNEE, outside, RGB2XYZ,
@@ -20,14 +19,13 @@ def _empty(*shape, dtype=torch.float32):
     "numpy asks the system for large pages, which come faster"
     return torch.from_numpy(np.empty(shape, np.uint8 if dtype == torch.uint8 else np.float32))
 
-@contextmanager
+@contextlib.contextmanager
 def _one_thread():
     "Operations of this Python thread stay in it; torch keeps the number of threads per thread"
     n = torch.get_num_threads()
-    if n > 1: torch.set_num_threads(1)
+    torch.set_num_threads(1)
     try: yield
-    finally:
-        if n > 1: torch.set_num_threads(n)
+    finally: torch.set_num_threads(n)
 
 # %% ../nbs/00a_fast_lab.ipynb #b8f37100
 _piece = 1<<16 # pixels
@@ -39,14 +37,12 @@ def _pieces(fn, src, dst):
                 for x in (src, dst))
     C, B, N = src.shape
     nb, n = max(1, _piece//N), math.ceil(N/math.ceil(N/_piece))
-    todo = [(i, j) for i in range(0, B, nb) for j in range(0, N, n)]
+    todo = [o for s, d in zip(src.split(nb, 1), out.split(nb, 1)) for o in zip(s.split(n, 2), d.split(n, 2))]
     inference = torch.is_inference_mode_enabled()
     def work(todo):
         with torch.inference_mode(inference), _one_thread():
             buf = torch.empty(2, C*min(B, nb)*n)
-            for i, j in todo:
-                s, d = src[:,i:i+nb,j:j+n], out[:,i:i+nb,j:j+n]
-                fn(s, d, *(o[:s.numel()].view(s.shape) for o in buf))
+            for s, d in todo: fn(s, d, *(o[:s.numel()].view(s.shape) for o in buf))
     nt = min(torch.get_num_threads(), len(todo)//8)
     if nt < 2: work(todo)
     else:
@@ -127,32 +123,24 @@ def _fast(x):
             and x.dtype in (torch.uint8, torch.float32, torch.float16, torch.bfloat16)
             and not torch.compiler.is_compiling() and not (x.requires_grad and torch.is_grad_enabled()))
 
-def rgb2lab(rgb:torch.Tensor # sRGB `(...,3,H,W)`: float in [0,1], or uint8; any device
-           ) -> torch.Tensor: # `(...,3,H,W)`: L in [0,100], a and b in CIE units, D65; float32 or float64
-    "sRGB to L\\*a\\*b\\* (section 3); differentiable. Raises ValueError for other shapes and types"
-    return _pieces(_lab_piece, rgb, _empty(*rgb.shape)) if _fast(rgb) else color.rgb2lab(rgb)
+@wraps(color.rgb2lab)
+def rgb2lab(rgb): return _pieces(_lab_piece, rgb, _empty(*rgb.shape)) if _fast(rgb) else color.rgb2lab(rgb)
 
-def rgb2l(rgb:torch.Tensor # sRGB `(...,3,H,W)`: float in [0,1], or uint8; any device
-         ) -> torch.Tensor: # L `(...,1,H,W)` in [0,100]
-    "Only the lightness of `rgb2lab`, for less work; differentiable"
+@wraps(color.rgb2l)
+def rgb2l(rgb):
     if not _fast(rgb): return color.rgb2l(rgb)
     return _pieces(_l_piece, rgb, _empty(*rgb.shape[:-3], 1, *rgb.shape[-2:]))
 
-def lab2rgb(lab:torch.Tensor, # Lab `(...,3,H,W)`, float: L in [0,100], a and b in CIE units; any device
-            dtype:torch.dtype=torch.float32 # `torch.float32`: RGB in [0,1]; `torch.uint8`: rounded to 0..255
-           ) -> torch.Tensor: # sRGB `(...,3,H,W)`, clipped to its range
-    "L\\*a\\*b\\* to sRGB; differentiable. Raises ValueError for other shapes and types"
+@wraps(color.lab2rgb)
+def lab2rgb(lab, dtype=torch.float32):
     if not _fast(lab): return color.lab2rgb(lab, dtype)
     return _pieces(_rgb_piece, lab, _empty(*lab.shape, dtype=dtype))
 
 # %% ../nbs/00a_fast_lab.ipynb #65ee2eab
-def _fit_piece(s, d, t, u): d.copy_(shrink(s, lambda x: _lab2linear_into(t, u, x)))
-
 @torch.no_grad()
-def lab2rgb_fitted(lab:torch.Tensor, # Lab `(...,3,H,W)`, as for `lab2rgb`
-                   dtype:torch.dtype=torch.float32 # As for `lab2rgb`
-                  ) -> torch.Tensor: # sRGB `(...,3,H,W)`
+def lab2rgb_fitted(lab:torch.Tensor, dtype:torch.dtype=torch.float32) -> torch.Tensor: # All as of `lab2rgb`
     "`lab2rgb` of `fit_gamut`, in a third of the time where few colours are outside; not differentiable"
+    def fit(s, d, t, u): d.copy_(shrink(s, lambda x: _lab2linear_into(t, u, x)))
     if not _fast(lab): return lab2rgb(color.fit_gamut(lab), dtype)
     *rest, h, w = lab.shape
     planes = _pieces(_rgb_piece, lab, _empty(*rest[:-1], 4, h, w, dtype=dtype))
@@ -160,7 +148,7 @@ def lab2rgb_fitted(lab:torch.Tensor, # Lab `(...,3,H,W)`, as for `lab2rgb`
     for x, d in zip(lab.reshape(n, 3, h*w), planes.view(n, 4, h*w)):
         out = torch.from_numpy((d[3] > 0).numpy().nonzero()[0])
         c = x[:,None,out].float()
-        d[:3,out] = lab2rgb(_pieces(_fit_piece, c, _empty(*c.shape)), dtype)[:,0]
+        d[:3,out] = lab2rgb(_pieces(fit, c, _empty(*c.shape)), dtype)[:,0]
     return planes[...,:3,:,:]
 
 # %% ../nbs/00a_fast_lab.ipynb #043a2f23

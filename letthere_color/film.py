@@ -17,8 +17,7 @@ def on_film(rgb:Tensor, # sRGB `(...,3,H,W)` in [0,1]
             film:str='orthochromatic' # One of `FILMS`; panchromatic sees as we do
            ) -> Tensor: # L `(...,1,H,W)` in [0,100]
     "Lightness that a film makes of colours. Before 1880 plates saw blue alone, until 1930 most film no red"
-    y = (rgb2linear(rgb)*rgb.new_tensor(FILMS[film])[:,None,None]).sum(-3, keepdim=True)
-    return lightness(y)
+    return lightness((rgb2linear(rgb)*rgb.new_tensor(FILMS[film])[:,None,None]).sum(-3, keepdim=True))
 
 # %% ../nbs/01a_film.ipynb #b85ca62a
 def faded(L:Tensor, # `(...,1,H,W)` in [0,100]
@@ -45,25 +44,21 @@ def blurred(L:Tensor, # `(B,1,H,W)` in [0,100]
     return F.conv2d(F.conv2d(F.pad(L, (r,)*4, mode='replicate'), k[None,None,:,None]), k[None,None,None])
 
 # %% ../nbs/01a_film.ipynb #d1684e5f
-def _damage(h, w, n, seed):
-    "Lightness of `n` scratches and their dust `(1,h,w)`; -1 where there are none"
-    sheet, rng = torch.full((1,h,w), -1.), torch.Generator().manual_seed(seed)
+def scratched(L:Tensor, # `(...,1,H,W)` in [0,100]
+              n:int, # Scratches; there are five times as many specks of dust
+              seed:int=0 # Same seed, same damage
+             ) -> Tensor:
+    "Scratches, light or dark, and dust"
+    h, w = L.shape[-2:]
+    sheet, rng = torch.full((1,h,w), -1.), torch.Generator().manual_seed(seed)  # -1: undamaged
     y, thick = torch.arange(h), max(1, round(h/250))
     for x, lean, tone in torch.rand(n, 3, generator=rng).tolist():
         for i in range(thick):
             sheet[0, y, (x*w + (lean - .5)*.2*y + i).long().clamp(0, w-1)] = 95. if tone > .3 else 5.
     for x, y0, tone in torch.rand(5*n, 3, generator=rng).tolist():
         sheet[0, int(y0*h):int(y0*h)+2*thick, int(x*w):int(x*w)+2*thick] = 95. if tone > .3 else 5.
-    return sheet
-
-def _laid_over(L, sheet): return torch.where(sheet < 0, L, sheet)
-
-def scratched(L:Tensor, # `(...,1,H,W)` in [0,100]
-              n:int, # Scratches; there are five times as many specks of dust
-              seed:int=0 # Same seed, same damage
-             ) -> Tensor:
-    "Scratches, light or dark, and dust"
-    return _laid_over(L, _damage(*L.shape[-2:], n, seed).to(L))
+    sheet = sheet.to(L)
+    return torch.where(sheet < 0, L, sheet)
 
 def bordered(L:Tensor, # `(...,1,H,W)` in [0,100]
              share:float # Width of the border, of the photo's shorter side
@@ -92,5 +87,4 @@ def aged(rgb:Tensor, # sRGB `(B,3,H,W)` in [0,1]
     L = films[torch.randint(len(films), (n,), generator=rng), torch.arange(n)]
     L = grainy(faded(L.lerp(blurred(L, 1), up_to(1)), up_to(.6)), up_to(8), seed)
     scratches = torch.randint(-4, 4, (n,), generator=rng).clamp(min=0).tolist() # half of the photos have none
-    sheets = [_damage(*L.shape[-2:], k, seed + i) for i, k in enumerate(scratches)]
-    return _laid_over(L, torch.stack(sheets).to(L))
+    return torch.stack([scratched(o, k, seed + i) for i, (o, k) in enumerate(zip(L, scratches))])

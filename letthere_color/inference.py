@@ -7,8 +7,7 @@ __all__ = ['WORKING_SIZE', 'KNOWN', 'working_size', 'box_mean', 'edge_slope', 'e
            'paint', 'halo', 'tiled_chroma', 'Job', 'style_features', 'Colorizer']
 
 # %% ../nbs/07_inference.ipynb #5b5e3527
-from dataclasses import dataclass
-from functools import lru_cache
+import dataclasses, functools
 from pathlib import Path
 import torch, torch.nn.functional as F
 from PIL import Image
@@ -26,8 +25,7 @@ from .engines import fast_model
 # %% ../nbs/07_inference.ipynb #31f07e40
 WORKING_SIZE = 176 # See the measurement below
 
-def working_size(h:int, # Height of the photo
-                 w:int, # Width of the photo
+def working_size(h:int, w:int, # Height and width of the photo
                  size:int=WORKING_SIZE # Side of the square whose area the copy has, in pixels
                 ) -> tuple[int,int]: # Height and width of the copy, at least 8
     "Shape of the copy that the network looks at."
@@ -36,10 +34,8 @@ def working_size(h:int, # Height of the photo
 
 # %% ../nbs/07_inference.ipynb #6d80c0e0
 def box_mean(x, r): # mean of the neighbours in both directions; border pixels count for those beyond
-    for d in (-1, -2):
-        n = x.shape[d]
-        x = F.pad(x, (r, r, 0, 0) if d == -1 else (0, 0, r, r), mode='replicate')
-        x = sum(x.narrow(d, i, n) for i in range(2*r + 1))/(2*r + 1)
+    x, n = F.pad(x, (r,)*4, mode='replicate'), 2*r + 1
+    for d in (-1, -2): x = sum(x.narrow(d, i, x.shape[d] + 1 - n) for i in range(n))/n
     return x
 
 def edge_slope(ab:Tensor, # `(1,2,h,w)`, CIE units
@@ -109,12 +105,11 @@ def paint(model:Colorization, # In eval mode
           around:Tensor|None # From look_around, `(B,256)` or `(1,256)`
          ) -> Tensor: # Chroma in CIE units, `(B,2,h,w)`, on the CPU
     "Chroma at the size of `L`. Raises ValueError if the model gives no numbers."
-    h, w = L.shape[-2:]
-    around = None if around is None else around.expand(len(L), -1)
+    if around is not None: around = around.expand(len(L), -1)
     x = model.space.grey(pad8(L)).to(next(model.parameters()))
     ab = model.space.decode(x, model(x, around)[0])[:,1:].cpu()
     if not ab.isfinite().all(): raise ValueError('The model gave no colours: its weights are damaged.')
-    return ab[..., :h, :w]
+    return ab[..., :L.shape[-2], :L.shape[-1]]
 
 # %% ../nbs/07_inference.ipynb #340aacc3
 KNOWN = nn.Conv2d, nn.Linear, nn.Upsample, nn.BatchNorm2d, nn.ReLU, nn.GELU, nn.Sigmoid # What halo knows
@@ -124,13 +119,12 @@ def halo(model:Colorization) -> int: # Pixels, a multiple of 8
     parts = (getattr(model, o, nn.Identity()) for o in ('low_level', 'mid_level', 'fusion', 'colorization'))
     layers, cell = [m for part in parts for m in part.modules()], -1  # interpolation looks one cell further
     for m in reversed(layers):
-        if type(m) not in KNOWN and type(m).forward is not nn.Sequential.forward and not _is_ours(m):
-            raise ValueError("size='full' cuts tiles, but how far does this network look? Give pixels.")
+        known = type(m) in KNOWN or type(m).forward is nn.Sequential.forward
+        if not known and not type(m).__module__.startswith('letthere_color.'):
+            raise ValueError("size='full' cuts tiles; nobody knows how far this network looks: give pixels.")
         if isinstance(m, nn.Conv2d): cell = cell*m.stride[0] - m.kernel_size[0]//2*m.dilation[0]
         if isinstance(m, nn.Upsample): cell = cell//2
     return -(cell//8)*8
-
-def _is_ours(m): return type(m).__module__.startswith('letthere_color.')
 
 # %% ../nbs/07_inference.ipynb #c138e5f4
 def tiled_chroma(model:Colorization, # In eval mode
@@ -140,21 +134,20 @@ def tiled_chroma(model:Colorization, # In eval mode
                 ): # Function `(y0, y1, L)` -> a, b of these rows `(1,2,n,W)`, for `Photo.coloured`
     "Chroma at full resolution: what the network would answer if it saw the whole photo at once."
     (w, h), edge = photo.size, halo(model)
-    @lru_cache(2)
+    @functools.lru_cache(2)
     def band(i): # rows of tiles: (1,2,tile,W)
         y, top = i*tile, max(0, i*tile - edge)
         L = photo.lightness(top, min(h, y + tile + edge))/100
         def one(x, left):
-            ab = paint(model, L[..., left:x+tile+edge], around)
-            return ab[..., y-top:y-top+tile, x-left:x-left+tile]
+            return paint(model, L[..., left:x+tile+edge], around)[..., y-top:, x-left:][..., :tile, :tile]
         return torch.cat([one(x, max(0, x - edge)) for x in range(0, w, tile)], 3)
     def chroma(y0, y1, L):
         bands = range(y0//tile, (y1 - 1)//tile + 1)
         return torch.cat([band(i)[..., max(0, y0 - i*tile):y1 - i*tile, :] for i in bands], 2)
     return chroma
 
-# %% ../nbs/07_inference.ipynb #f632ffb8
-@dataclass
+# %% ../nbs/07_inference.ipynb #5b82166f
+@dataclasses.dataclass
 class Job:
     "A photo on its way through a `Colorizer`."
     source:object # What it was read from
@@ -163,7 +156,6 @@ class Job:
     max_pixels:int # Limit for further pages
     notes = property(lambda self: self.photo.notes) # What could not be kept, and why; after finish
 
-# %% ../nbs/07_inference.ipynb #5b82166f
 def style_features(model, style) -> Tensor|None:
     "Global features of the photo `style`, or the features themselves, `(1,256)`. Raises ValueError."
     if style is None: return None
@@ -183,8 +175,7 @@ def style_features(model, style) -> Tensor|None:
 # %% ../nbs/07_inference.ipynb #210ae9f3
 class Colorizer:
     "A trained model that takes photos and gives photos."
-    def __init__(self, 
-                 model:Colorization, # In eval mode
+    def __init__(self, model:Colorization, # In eval mode
                  size:int|str=WORKING_SIZE, # Working size in pixels; `full`: all of the photo, in tiles
                  saturation:float=1., # Scales chroma: 0 is grey, 1 what the model says
                  style=None, # A photo whose global features replace the photo's own; or such a tensor
@@ -203,7 +194,7 @@ class Colorizer:
 
 # %% ../nbs/07_inference.ipynb #88257142
 @patch(cls_method=True)
-def from_pretrained(cls:Colorizer, 
+def from_pretrained(cls:Colorizer,
                     name_or_path:str|Path|None=None, # A shipped model, a folder or a hub id `owner/name`
                     device:str|torch.device|None=None, # `auto`, `cpu`, `cuda` or `mps`; None: the CPU
                     size:int|str=WORKING_SIZE, # Working size in pixels, or `full`
@@ -222,8 +213,7 @@ def from_pretrained(cls:Colorizer,
 
 # %% ../nbs/07_inference.ipynb #1de27bc8
 @patch
-def prepare(self:Colorizer, 
-            photo, # A path, the bytes of a file, a PIL image or an array
+def prepare(self:Colorizer, photo, # A path, the bytes of a file, a PIL image or an array
             max_pixels:int=MAX_PIXELS # Larger photos are refused
            ) -> Job:
     "First stage: read a photo, and shrink it for the network. Raises `PhotoError` if it can't be read."
@@ -233,36 +223,29 @@ def prepare(self:Colorizer,
     return Job(photo, p, small_copy(p, size, full), max_pixels)
 
 @patch
-def mood(self:Colorizer, copies): # (B,1,h,w) -> (B,256)
-    "Global features to paint with: the photo's own, the style's, or a mixture."
-    if self.style is not None and self.style_strength == 1: return self.style.expand(len(copies), -1)
-    own, s = look_around(self.model, copies), self.style
-    return own if s is None else own.lerp(s, self.style_strength).clamp(min=0)  # as after the ReLU
-
-@patch
-def predict(self:Colorizer, 
-            copies:Tensor # Of one shape, `(B,1,h,w)`
+def predict(self:Colorizer, copies:Tensor # Of one shape, `(B,1,h,w)`
            ) -> Tensor: # What finish wants: `(B,2,h,w)`, or, if `size` is full, global features `(B,256)`
     "Second stage: the network. Raises ValueError if the model gives no numbers."
-    around = self.mood(copies)
+    around = self.style
+    if around is None or self.style_strength != 1:
+        own = look_around(self.model, copies)
+        around = own if around is None else own.lerp(around, self.style_strength).clamp(min=0) # as after ReLU
     if self.size != 'full': return paint(self.model, copies, around)
-    return copies.new_zeros(len(copies), 0) if around is None else around
+    return copies.new_zeros(len(copies), 0) if around is None else around.expand(len(copies), -1)
 
 # %% ../nbs/07_inference.ipynb #39f49236
 @patch
-def chroma(self:Colorizer, 
-           job:Job, # From prepare
+def chroma(self:Colorizer, job:Job, # From prepare
            answer:Tensor # From predict, of this photo, `(1,...)`
           ): # Function `(y0, y1, L)` -> a, b of these rows `(1,2,n,W)`
     "Colours of the full-size photo, strip by strip."
-    w, h = job.photo.size
-    if self.size != 'full': return enlarge_chroma(answer*self.saturation, job.copy, (h, w), self.guided)
+    size = job.photo.size[::-1]
+    if self.size != 'full': return enlarge_chroma(answer*self.saturation, job.copy, size, self.guided)
     rows = tiled_chroma(self.model, job.photo, answer if answer.numel() else None)
     return lambda y0, y1, L: rows(y0, y1, L)*self.saturation
 
 @patch
-def __call__(self:Colorizer, 
-             photo # A path, the bytes of a file, a PIL image or an array
+def __call__(self:Colorizer, photo # A path, the bytes of a file, a PIL image or an array
             ) -> Image.Image: # RGB, or RGBA where the photo is transparent, 8 bit; same size, same lightness
     "Colour a photo; colours that it has are ignored. Raises `PhotoError` if it can't be read."
     job = self.prepare(photo)
@@ -271,8 +254,7 @@ def __call__(self:Colorizer,
 
 # %% ../nbs/07_inference.ipynb #e1c67217
 @patch
-def finish(self:Colorizer, 
-           job:Job, # From prepare
+def finish(self:Colorizer, job:Job, # From prepare
            answer:Tensor, # From predict, of this photo, `(1,...)`
            path:str|Path, # The file to write; its extension is the format
            label:bool=True, # Say in the file that a model made the colours, and which?
@@ -288,8 +270,7 @@ def finish(self:Colorizer,
     return write_photo(pages(), path, label=(name, __version__) if label else None, **kw)
 
 @patch
-def colorize_file(self:Colorizer, 
-                  photo, # A path or the bytes of a file
+def colorize_file(self:Colorizer, photo, # A path or the bytes of a file
                   path:str|Path, # The file to write; its extension is the format
                   max_pixels:int=MAX_PIXELS, # Larger photos are refused
                   **kw # For finish: `label`, `overwrite`, `strip`, `quality`

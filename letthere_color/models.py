@@ -4,14 +4,11 @@
 
 # %% auto #0
 __all__ = ['NETWORKS', 'DEFAULT_MODEL', 'build_model', 'exchanged_parts', 'usable_device', 'fast_bf16', 'one_thread_after_fork',
-           'weights_folder', 'shipped_models', 'model_files', 'save_model', 'load_model', 'Styles', 'weights_mark',
-           'load_styles']
+           'shipped_models', 'model_files', 'save_model', 'load_model', 'Styles', 'weights_mark', 'load_styles']
 
 # %% ../nbs/05b_models.ipynb #39fc7b9e
-import difflib, json, os
+import difflib, functools, hashlib, json, os
 from dataclasses import asdict, dataclass
-from functools import cache
-from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
 from pkgutil import resolve_name
@@ -34,15 +31,13 @@ def build_model(config:ModelConfig) -> nn.Module: # With weights drawn by chance
     if network: return network(config)
     raise ValueError(f'No network {config.network!r}: choose one of {", ".join(NETWORKS)}, or add it there.')
 
-def exchanged_parts(model:nn.Module # With a `config`
-                   ) -> list[str]: # Names of parts
+def exchanged_parts(model:nn.Module) -> list[str]: # Names of parts
     "Parts with other layers, or other settings, than `build_model(model.config)` gives them."
     def kind(m): return isinstance(m, nn.modules.batchnorm._BatchNorm) or type(m)  # synchronised or not
-    def layers(net): return {name: [(k, kind(m), m.extra_repr()) for k,m in part.named_modules()]
-                             for name,part in net.named_children()}
+    def layers(part): return [(k, kind(m), m.extra_repr()) for k,m in part.named_modules()]
     with torch.random.fork_rng([]): plain = build_model(model.config)
     if type(model) is not type(plain): return [type(model).__name__]
-    mine, plain = layers(model), layers(plain)
+    mine, plain = ({k: layers(part) for k,part in net.named_children()} for net in (model, plain))
     return [k for k in mine | plain if mine.get(k) != plain.get(k)]
 
 # %% ../nbs/05b_models.ipynb #119e85bb
@@ -54,33 +49,28 @@ def usable_device(device:str|torch.device|None=None # `cpu`, `cuda:1`, `mps`; `a
     if device.split(':')[0] in here: return torch.device(device)
     raise ValueError(f'There is no device {device!r} here: choose one of {", ".join(here)}.')
 
-def fast_bf16(device:torch.device # From usable_device
-             ) -> bool:
+def fast_bf16(device:torch.device) -> bool:
     "Does this device multiply bfloat16 in hardware? Without, that takes ten times as long as float32."
     if device.type == 'cuda': return torch.cuda.is_bf16_supported(including_emulation=False)
-    if device.type == 'mps': return False
     has = getattr(torch.cpu, 'get_capabilities', dict)()  # torch 2.8 or newer
-    return any(has.get(k) for k in ('amx_bf16', 'avx512_bf16', 'bf16'))
+    return device.type == 'cpu' and any(has.get(k) for k in ('amx_bf16', 'avx512_bf16', 'bf16'))
 
-@cache
+@functools.cache
 def one_thread_after_fork():
     "From now on a forked child counts with one thread: it inherits no others, and would wait for them."
     if hasattr(os, 'register_at_fork'): os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
 
 # %% ../nbs/05b_models.ipynb #17874738
-DEFAULT_MODEL = 'small'
-
-def weights_folder(): return Path(find_spec('letthere_color.core').origin).parent/'weights'
+DEFAULT_MODEL, _weights = 'small', Path(find_spec('letthere_color').origin).parent/'weights'
 
 def shipped_models() -> list[str]: # Names that load_model takes
     "The models inside the package."
-    return sorted(p.parent.name for p in weights_folder().glob('*/config.json'))
+    return sorted(p.parent.name for p in _weights.glob('*/config.json'))
 
-def model_files(name_or_path:str|Path|None=None # As for load_model
-               ) -> Path: # The folder, which need not exist
-    "Where the weights of a model lie, and its presets."
+def model_files(name_or_path:str|Path|None=None) -> Path: # The folder, which need not exist
+    "Where the weights of a model lie, and its presets: the names are those of `load_model`."
     name = str(name_or_path or DEFAULT_MODEL)
-    path = weights_folder()/name if name in shipped_models() else Path(name)
+    path = _weights/name if name in shipped_models() else Path(name)
     return path/'model' if (path/'model/config.json').exists() else path  # the folder of a training run
 
 # %% ../nbs/05b_models.ipynb #5467713f
@@ -107,9 +97,10 @@ def save_model(model:nn.Module, # Trained model
 
 # %% ../nbs/05b_models.ipynb #0df04e7c
 def _no_model(name):
-    models = ', '.join(shipped_models())
-    return FileNotFoundError(f'No model {name!r}: choose one of {models}, or a folder with config.json and '
-                             'model.safetensors, or a hub id like owner/name.')
+    if (model_files(name)/'checkpoint.pt').exists():
+        return FileNotFoundError(f'{name}: this run has not ended; go on with train --resume -o {name}')
+    return FileNotFoundError(f'No model {name!r}: choose one of {", ".join(shipped_models())}, or a folder '
+                             'with config.json and model.safetensors, or a hub id like owner/name.')
 
 def load_model(name_or_path:str|Path|None=None, # A shipped model, folder, hub id `owner/name`; None: `small`
                device:str|torch.device|None=None # As for usable_device
@@ -121,9 +112,7 @@ def load_model(name_or_path:str|Path|None=None, # A shipped model, folder, hub i
         try: *_, last = [hf_hub_download(name, o) for o in ('config.json', 'model.safetensors')]
         except (OSError, ValueError) as e: raise FileNotFoundError(f'{_no_model(name)} The hub: {e}') from e
         folder = Path(last).parent
-    if not (folder/'config.json').exists():
-        if not (folder/'checkpoint.pt').exists(): raise _no_model(name)
-        raise FileNotFoundError(f'{name}: this run has not ended; go on with train --resume -o {name}')
+    if not (folder/'config.json').exists(): raise _no_model(name)
     model = build_model(ModelConfig(**json.loads((folder/'config.json').read_text())))
     try: load_safetensors(model, folder/'model.safetensors')
     except (RuntimeError, SafetensorError) as e: raise ValueError(
@@ -151,10 +140,9 @@ class Styles:
 # %% ../nbs/05b_models.ipynb #2809ab02
 def weights_mark(folder:Path) -> str:
     "What tells the weights in `folder` from others."
-    return sha256((folder/'model.safetensors').read_bytes()).hexdigest()
+    return hashlib.sha256((folder/'model.safetensors').read_bytes()).hexdigest()
 
-def load_styles(name_or_path:str|Path|None=None # A shipped model or a folder; None: the default
-               ) -> Styles:
+def load_styles(name_or_path:str|Path|None=None) -> Styles: # Of a shipped model or a folder; None: `small`
     "The presets of a model. Raises FileNotFoundError if it has none, ValueError if they fit other weights."
     name, folder = str(name_or_path or DEFAULT_MODEL), model_files(name_or_path)
     path, make = folder/'styles.safetensors', f'make them with `letthere styles --make PHOTOS --model {name}`'

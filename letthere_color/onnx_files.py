@@ -6,9 +6,7 @@
 __all__ = ['export_onnx', 'OnnxColorization']
 
 # %% ../nbs/06h_onnx.ipynb #1c936fc4
-import copy, json, sys, warnings
-from dataclasses import asdict
-from importlib.util import find_spec
+import copy, dataclasses, importlib, json, warnings
 from pathlib import Path
 import torch, torch.nn.functional as F
 from torch import nn
@@ -33,14 +31,6 @@ class _Graph(nn.Module):
         return ab[..., :(h+1)//2, :(w+1)//2], *more  # (B,2,H/2,W/2), (B,n_classes), (B,256)
 
 # %% ../nbs/06h_onnx.ipynb #2ccf6f66
-def _name_sizes(proto):
-    "Readable names for the sizes that are free"
-    del proto.graph.value_info[:]
-    free = dict(L=('batch', None, 'height', 'width'), ab=('batch', None, 'ceil(height/2)', 'ceil(width/2)'))
-    for v in [*proto.graph.input, *proto.graph.output]:
-        for d, name in zip(v.type.tensor_type.shape.dim, free.get(v.name, ('batch',))):
-            if name: d.dim_param = name
-
 def _halve_weights(proto):
     "Keep large weights in 16 bits; the engine makes 32 of them when it loads the file."
     import onnx
@@ -51,9 +41,9 @@ def _halve_weights(proto):
         proto.graph.node.insert(i, onnx.helper.make_node('Cast', [half.name], [w.name], to=float32))
         w.CopyFrom(half)
 
-def _need(*packages):
-    missing = [p for p in packages if p in sys.modules and sys.modules[p] is None or not find_spec(p)]
-    if missing: raise ImportError(f'{", ".join(missing)} not installed: pip install "letthere_color[onnx]"')
+def _need(package):
+    try: return importlib.import_module(package)
+    except ImportError as e: raise ImportError(f'No {package}: pip install "letthere_color[onnx]"') from e
 
 # %% ../nbs/06h_onnx.ipynb #8f787252
 def _onnx_proto(model, half=False):
@@ -62,16 +52,19 @@ def _onnx_proto(model, half=False):
     example, free = [torch.rand(2,1,97,131)], [{0, 2, 3}]
     if c.use_global: example += [torch.zeros(2, m.global_features.nf), torch.zeros(2,1)]; free += [{0}, {0}]
     n, free = len(example), tuple(dict.fromkeys(f, torch.export.Dim.DYNAMIC) for f in free)
-    with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter('ignore')
+    with warnings.catch_warnings(action='ignore'), torch.no_grad():
         program = torch.onnx.export(graph, tuple(example), dynamo=True, verbose=False, dynamic_shapes=free,
                                     opset_version=18, input_names=['L', 'style', 'style_weight'][:n],
                                     output_names=['ab', 'scores', 'global_features'][:n])
     proto = program.model_proto
-    _name_sizes(proto)
+    del proto.graph.value_info[:]
+    names = dict(L=('batch', None, 'height', 'width'), ab=('batch', None, 'ceil(height/2)', 'ceil(width/2)'))
+    for v in [*proto.graph.input, *proto.graph.output]:
+        for d, name in zip(v.type.tensor_type.shape.dim, names.get(v.name, ('batch',))):
+            if name: d.dim_param = name
     if half: _halve_weights(proto)
-    about = dict(config=json.dumps(asdict(c)), class_names=json.dumps(c.class_names), ab_range='-110,110',
-                 input='L/100', letthere_color=__version__)
+    about = dict(config=json.dumps(dataclasses.asdict(c)), class_names=json.dumps(c.class_names),
+                 ab_range='-110,110', input='L/100', letthere_color=__version__)
     for k,v in about.items(): proto.metadata_props.add(key=k, value=v)
     return proto
 
@@ -81,45 +74,30 @@ def export_onnx(model:Colorization, # Trained; not changed
                 overwrite:bool=False, # May an existing file be replaced?
                 half:bool=False # Weights in 16 bits: half the size, for a page that must load them
                ) -> Path: # The file
-    """Write the lean network as an ONNX file. Raises ImportError without the extra `onnx`, FileExistsError,
-    ValueError for another ending or a model with a `foreign_part`."""
+    "The lean network as an ONNX file. Raises ImportError, OSError, or ValueError, also for a `foreign_part`."
     path = Path(path)
     if path.suffix != '.onnx': raise ValueError(f'{path}: an ONNX file ends in .onnx')
-    if path.exists() and not overwrite:
-        raise FileExistsError(f'{path} exists already: choose another name (-o), or allow --overwrite')
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f'{path}: there is no folder {path.parent}; create it first')
-    _need('onnx', 'onnxscript')
-    whole = _onnx_proto(model, half).SerializeToString()
-    with whole_file(path) as f: f.write(whole)
+    if path.exists() and not overwrite: raise FileExistsError(f'{path} exists already: try --overwrite or -o')
+    if not path.parent.is_dir(): raise FileNotFoundError(f'{path}: no folder {path.parent}; create it')
+    _need('onnxscript')
+    with whole_file(path) as f: f.write(_onnx_proto(model, half).SerializeToString())
     return path
-
-# %% ../nbs/06h_onnx.ipynb #60cecb3b
-def _open_onnx(path, threads):
-    "A session of onnxruntime on the CPU, and the metadata of the file"
-    _need('onnxruntime')
-    import onnxruntime as ort
-    if not Path(path).is_file(): raise FileNotFoundError(f'{path}: no such file; write it with export_onnx')
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    try: session = ort.InferenceSession(str(path), options, providers=['CPUExecutionProvider'])
-    except Exception as e:
-        raise ValueError(f'{path}: onnxruntime cannot read it; write it again with export_onnx') from e
-    about = session.get_modelmeta().custom_metadata_map
-    if 'config' not in about: raise ValueError(f'{path}: not a file of export_onnx, it has no configuration')
-    return session, about
 
 # %% ../nbs/06h_onnx.ipynb #34bc7e64
 class OnnxColorization(nn.Module):
     "Runs a file of `export_onnx` in onnxruntime, on the CPU; takes and gives what `Colorization` does."
-    def __init__(self,
-                 path:str|Path, # From export_onnx
+    def __init__(self, path:str|Path, # From export_onnx
                  threads:int|None=None # None: as many as PyTorch uses
                 ):
         super().__init__()
-        self.session, about = _open_onnx(path, threads or torch.get_num_threads())
-        self.config = ModelConfig(**json.loads(about['config']))
-        self.space = COLOR_SPACES[self.config.color_space]
+        ort = _need('onnxruntime')
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads or torch.get_num_threads()
+        try:
+            self.session = ort.InferenceSession(str(path), options, providers=['CPUExecutionProvider'])
+            config = json.loads(self.session.get_modelmeta().custom_metadata_map['config'])
+        except Exception as e: raise ValueError(f'{path} is no whole file of export_onnx: {e}') from e
+        self.config, self.space = ModelConfig(**config), COLOR_SPACES[config['color_space']]
         self.where = nn.Parameter(torch.empty(0), requires_grad=False)  # tells that this model is on the CPU
 
     def _run(self, L, style=None):
@@ -135,5 +113,4 @@ class OnnxColorization(nn.Module):
         side = self.config.global_size
         return self._run(F.interpolate(L, (side, side), mode='bilinear', antialias=True))[2], None
 
-    def forward(self, L, style=None):
-        return tuple([*self._run(check_size(L), style), None][:2])  # ab, and scores if the file gives them
+    def forward(self, L, style=None): return tuple([*self._run(check_size(L), style), None][:2])  # ab, scores
