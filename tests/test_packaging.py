@@ -1,5 +1,5 @@
 "What pip installs: versions agree, the base install is lean, every requirement has a tested version."
-import re, subprocess, sys
+import ast, re, subprocess, sys
 from configparser import ConfigParser
 from pathlib import Path
 
@@ -20,13 +20,15 @@ def test_generated_modules_have_their_notebook():
         m = re.search(r'File to edit: \.\./(\S+\.ipynb)', p.read_text(encoding='utf-8'))
         if m: assert f'default_exp {p.stem}' in (root/m[1]).read_text(encoding='utf-8'), p.name
 
-def test_typed_and_shipped():
-    assert (root/'letthere_color/py.typed').is_file()
-    assert "'py.typed', 'weights/*', 'weights/**/*', 'web/*', 'web/**/*'" in (root/'setup.py').read_text()
-    assert {p.name for p in (root/'letthere_color/web/study').iterdir()} == {'page.html', 'style.css', 'study.js', 'keys.js'}
+def test_shipped():
+    "The patterns of setup.py take along all weights and pages"
+    package, patterns = root/'letthere_color', re.search(r'package_data=.*?: (\[.*\])}', (root/'setup.py').read_text())[1]
+    shipped = {p for o in ast.literal_eval(patterns) for p in package.glob(o)}
+    assert {p for o in ('weights', 'web') for p in (package/o).rglob('*') if p.is_file()} <= shipped
+    assert {package/'weights/small/model.safetensors', package/'web/try.html', package/'web/study/page.html'} <= shipped
 
 def test_base_install_is_lean():
-    assert names(cfg['requirements']) == {'torch', 'numpy', 'pillow', 'scikit-image', 'tifffile', 'imagecodecs', 'safetensors',
+    assert names(cfg['requirements']) == {'torch', 'numpy', 'pillow', 'scikit-image', 'scipy', 'tifffile', 'imagecodecs', 'safetensors',
                                           'huggingface-hub', 'typer', 'rich', 'matplotlib', 'ncnn', 'fastcore'}
 
 def test_dev_holds_train(): assert names(cfg['train_requirements']) < names(cfg['dev_requirements'])
