@@ -7,6 +7,7 @@ import numpy as np, pytest, torch
 from PIL import Image
 from skimage.color import deltaE_ciede2000, rgb2lab as lab_of
 from letthere_color import inference
+from letthere_color.colorization import pad8
 from letthere_color.core import fit_gamut, lab2rgb, open_photo, photo2tensor, rgb2l, sample_photos
 from letthere_color.inference import Colorizer, edge_slope, enlarge_chroma
 from letthere_color.page import page_folder, PageServer
@@ -180,7 +181,7 @@ def test_scenes(visit):
     page, im = visit(), sample_photos()['china']
     give(page, 'china.png', coded(im))
     painter = Colorizer.from_pretrained('tiny', fast=False)
-    with torch.no_grad(): scores = painter.model(inference._pad(painter.prepare(im).copy))[1].softmax(1)[0]
+    with torch.no_grad(): scores = painter.model(pad8(painter.prepare(im).copy))[1].softmax(1)[0]
     top = scores.topk(5)
     assert page.locator('#scenes li').count() == 5
     for li, i, p in zip(page.locator('#scenes li').all(), top.indices, top.values):
