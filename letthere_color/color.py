@@ -44,7 +44,7 @@ def _float(x, what):
     if x.ndim < 3 or x.shape[-3] != 3:
         raise ValueError(f'{what} is {tuple(x.shape)}: it must be (...,3,H,W); (H,W,3) wants .permute(2,0,1)')
     if x.dtype == torch.uint8: return x/255.
-    if not x.is_floating_point(): raise ValueError(f'{what} is {x.dtype}: it must be float in [0,1] or uint8')
+    if not x.is_floating_point(): raise ValueError(f'{what} is {x.dtype}: it must be float, or uint8 for RGB')
     return x if x.dtype == torch.float64 else x.float()
 
 # %% ../nbs/00_color.ipynb #6837ba91

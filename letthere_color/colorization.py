@@ -46,6 +46,7 @@ class ModelConfig:
     name:str = '' # A short name for the model
 
     def __post_init__(self):
+        if not self.width > 0: raise ValueError(f'width is {self.width}: give more than 0; 1 is the paper.')
         if self.color_space not in COLOR_SPACES:
             raise ValueError(f'No colour space {self.color_space!r}: choose one of {", ".join(COLOR_SPACES)}')
 

@@ -114,6 +114,10 @@ class FastColorization(nn.Module):
         for name, part in copy.deepcopy(model).named_children(): self.add_module(name, part)
         self.eval().requires_grad_(False)
 
+    def __setattr__(self, name, value):
+        if name not in self.__dict__.get('_modules', ()): return super().__setattr__(name, value)
+        raise AttributeError(f'{name} is translated already: exchange it in the plain one, before fast_model')
+
     def encode_global(self, L, also='hidden'):
         "Global features `(B,256)` of `L`, and their hidden layer `(B,512)` or the `scores`"
         side = self.config.global_size

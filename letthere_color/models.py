@@ -29,7 +29,8 @@ def build_model(config:ModelConfig) -> nn.Module: # With weights drawn by chance
     network = NETWORKS.get(config.network)
     if isinstance(network, str): network = resolve_name(network)
     if network: return network(config)
-    raise ValueError(f'No network {config.network!r}: choose one of {", ".join(NETWORKS)}, or add it there.')
+    known = ', '.join(NETWORKS)
+    raise ValueError(f'No network {config.network!r}: choose one of {known}, or add it to models.NETWORKS.')
 
 def exchanged_parts(model:nn.Module) -> list[str]: # Names of parts
     "Parts with other layers, or other settings, than `build_model(model.config)` gives them."

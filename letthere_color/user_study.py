@@ -201,7 +201,8 @@ def read_answers(files, # A CSV file, a folder of them, or a list of these
                  needed:bool=True # Is it an error if there are none?
                 ) -> tuple[list[Answer],list[str]]: # The answers, and notes on what was not counted
     "The answers of a study. Raises FileNotFoundError, and ValueError which names file and line."
-    files = [p for f in map(Path, listify(files)) for p in (sorted(f.glob('*.csv')) if f.is_dir() else [f])]
+    given = [Path(f) for f in listify(files)]
+    files = [p for f in given for p in (sorted(f.glob('*.csv')) if f.is_dir() else [f])]
     found, notes = {}, []
     for path in files:
         if not path.is_file(): raise FileNotFoundError(f'{path}: no such file; name the answers of a study.')
@@ -212,5 +213,6 @@ def read_answers(files, # A CSV file, a folder of them, or a list of these
             before, there = found.setdefault((a.rater, a.photo, a.method), (a, where))
             what = f'{a.rater} has answered {a.photo} ({a.method})'
             if before != a: raise ValueError(f'{where}: {what} before, see {there}: delete one of them.')
-    if needed and not found: raise ValueError(f'{", ".join(map(str, files)) or "the folder"}: no answers.')
+    where = ', '.join(map(str, files)) or f'{", ".join(map(str, given))}, which has no CSV file'
+    if needed and not found: raise ValueError(f'{where}: no answers.')
     return [a for a, _ in found.values()], notes

@@ -141,3 +141,9 @@ def test_the_check_leaves_chance_alone():
 def test_the_rewriting_stays_on_the_device_of_the_model():
     lean = lean_model(build().to('meta'))
     assert {t.device.type for t in lean.state_dict().values()} == {'meta'}
+
+@ncnn
+def test_parts_are_exchanged_before():
+    "The layers that FastColorization shows are copies: a change would do nothing"
+    fast = fast_model(build())
+    with pytest.raises(AttributeError, match='before fast_model'): fast.low_level = Large()

@@ -244,3 +244,10 @@ def test_loss_keeps_nothing():
 def test_recipes_are_frozen():
     with pytest.raises(FrozenInstanceError): RECIPES['small'].epochs = 1
     assert RECIPES['small'].model is not RECIPES['tiny'].model and RECIPES['small'].model.width == .5
+
+@pytest.mark.parametrize('wrong', [dict(opt='adam'), dict(schedule='x')])
+def test_wrong_recipes(wrong):
+    with pytest.raises(ValueError, match=f'No {[*wrong][0]} .*{[*wrong.values()][0]}'): Recipe(**wrong)
+
+def test_wrong_width():
+    with pytest.raises(ValueError, match='width is -1'): ModelConfig(width=-1)
