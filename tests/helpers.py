@@ -46,8 +46,8 @@ def fails(cwd, *args, says):
 
 # ---- processes
 
-WARM = ['torch', 'torchvision', 'fastai.vision.all', 'matplotlib.pyplot', 'skimage.color', 'skimage.data', 'sklearn.datasets', 'scipy.stats',
-        'tifffile', 'imagecodecs', 'IPython', 'nbdev.test', 'ipywidgets', 'torchmetrics']
+WARM = ['torch', 'fastai.learner', 'fastai.callback.all', 'skimage.color', 'skimage.data', 'sklearn.datasets', 'tifffile', 'imagecodecs',
+        'safetensors.torch', 'huggingface_hub', 'nbdev.test', 'ipywidgets']
 
 def start(target, *args, **kw):
     "A process that runs `target`, of a module of the tests, soon: it is forked from a server that has imported the libraries, but nothing of ours"
@@ -76,6 +76,18 @@ def hear(p):
     "What a started process has said by `line.send`"
     assert p.conn.poll(PATIENCE), 'nothing is said'
     return p.conn.recv()
+
+def run_book(path, said, flags):
+    "Runs the cells of a notebook; what they and nbdev say goes into the file `said`, the exit code tells of errors"
+    with open(said, 'w') as f:
+        for o in (1, 2): os.dup2(f.fileno(), o)
+    sys.argv[1:] = []
+    from nbdev.config import get_config
+    from nbdev.test import test_nb
+    os.chdir(path.parent)
+    cfg = get_config()
+    ok, _ = test_nb(path, skip_flags=cfg.tst_flags.split(), force_flags=flags, basepath=cfg.config_path)
+    sys.exit(not ok)
 
 def n_calls(f, *args, **kw):
     "How many functions are called while `f` runs"
