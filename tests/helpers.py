@@ -1,6 +1,7 @@
 "What many tests need: the command in this process, warm processes of their own, random moments, and patience."
 import io, itertools, os, random, secrets, signal, subprocess, sys, traceback
 from contextlib import chdir, redirect_stderr, redirect_stdout
+from importlib.util import find_spec
 from multiprocessing import get_context
 from types import SimpleNamespace
 from unittest.mock import patch
@@ -89,17 +90,27 @@ def run_book(path, said, flags):
     ok, _ = test_nb(path, skip_flags=cfg.tst_flags.split(), force_flags=flags, basepath=cfg.config_path)
     sys.exit(not ok)
 
+HOME = os.path.dirname(find_spec('letthere_color').origin)
+
+def _each_call(act):
+    "From now on `act` is called whenever our code, or that of torch.save, calls or is called"
+    def look(frame, event, arg):
+        where = frame.f_code.co_filename
+        saving = where.endswith('torch/serialization.py') and frame.f_code.co_name != 'persistent_id'  # of that there are too many
+        if 'call' in event and (saving or where.startswith(HOME)): act()
+    sys.setprofile(look)
+
 def n_calls(f, *args, **kw):
-    "How many functions are called while `f` runs"
+    "How many such calls there are while `f` runs"
     n = itertools.count()
-    sys.setprofile(lambda frame, event, arg: 'call' in event and next(n))
+    _each_call(lambda: next(n))
     try: f(*args, **kw)
     finally: sys.setprofile(None)
     return next(n)
 
 def killed_at_call(n, f, *args, **kw):
-    "Runs `f` in a process that ends as by `kill -9`: at the n-th call of a function, in itself or in a worker; at the latest when all is done"
+    "Runs `f` in a process that ends as by `kill -9`: at the n-th such call, its own or a worker's; at the latest when all is done"
     me, left = os.getpid(), itertools.count(n, -1)
-    sys.setprofile(lambda frame, event, arg: 'call' in event and next(left) <= 0 and os.kill(me, signal.SIGKILL))
+    _each_call(lambda: next(left) <= 0 and os.kill(me, signal.SIGKILL))
     f(*args, **kw)
     os.kill(me, signal.SIGKILL)

@@ -64,11 +64,9 @@ def test_pictures_have_a_text(pages):
 # ---- in a browser
 
 @pytest.fixture(scope='session')
-def browser(playwright, chrome):
+def browser(launch):
     "One that lets pages from a folder read their neighbours"
-    b = playwright.chromium.launch(executable_path=chrome, args=['--no-sandbox', '--allow-file-access-from-files'])
-    yield b
-    b.close()
+    return launch('--allow-file-access-from-files')
 
 CONTRAST = '''() => {  // texts that are harder to read than WCAG AA allows
   const rgba = s => { const [r, g, b, a = 1] = s.match(/[\\d.]+/g).map(Number); return s.startsWith("color(srgb") ? [r*255, g*255, b*255, a] : [r, g, b, a]; };
@@ -129,7 +127,7 @@ def test_search_without_a_server(site, browser):
     page = browser.new_page()
     page.goto((site/'index.html').as_uri())
     page.fill('input[type=search], .smalldocs-search input', 'fusion')
-    page.wait_for_selector('.search-result', timeout=5000)
+    page.wait_for_selector('.search-result')
     assert 'fusion' in page.inner_text('.smalldocs-search-results').lower()
     page.close()
 
