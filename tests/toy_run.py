@@ -18,10 +18,10 @@ class Held(Callback):
     def after_batch(self):
         if self.training and self.dls.train.epoch == 1 and self.iter == 1: helpers.line.send('learning'); helpers.line.recv()
 
-def toy_run(folder, held=False, **kw):
-    "Ten epochs of six steps; without batch norm, for which several processes on CPUs do not see the same batch."
+def toy_run(folder, epochs=10, held=False, **kw):
+    "Epochs of six steps; without batch norm, for which several processes on CPUs do not see the same batch."
     torch.set_num_threads(1)
-    recipe = Recipe(ModelConfig(width=.125, norm=False), epochs=10, bs=8, size=32, opt='adamw', lr=1e-3, schedule='cosine', ema=.9, bf16=False, seed=3)
+    recipe = Recipe(ModelConfig(width=.125, norm=False), epochs=epochs, bs=8, size=32, opt='adamw', lr=1e-3, schedule='cosine', ema=.9, bf16=False, seed=3)
     train_colorizer(toy_scenes(48, size=40, seed=5), toy_scenes(8, size=40, seed=6), folder, recipe, device='cpu', verbose=False, cbs=[Held()]*held, **kw)
 
 def colour_all(folder, out):
