@@ -28,7 +28,7 @@ MAY_SKIP = {
     'no GPU': 'CI has none',
 }
 
-def _skip_is_failure(report):
+def judge_skip(report):
     if not (os.environ.get('CI') and report.skipped) or hasattr(report, 'wasxfail'): return
     why = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
     if any(re.search(o, why) for o in MAY_SKIP): return
@@ -37,12 +37,12 @@ def _skip_is_failure(report):
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
-    _skip_is_failure(report := (yield))
+    judge_skip(report := (yield))
     return report
 
 @pytest.hookimpl(wrapper=True)
 def pytest_make_collect_report(collector):
-    _skip_is_failure(report := (yield))
+    judge_skip(report := (yield))
     return report
 
 # ---- browsers

@@ -439,7 +439,7 @@ def survive(tmp_path, capfd, colorizer, files, seed, n):
         source, out = tmp_path/name, tmp_path/f'out.{rng.choice(["jpg", "png", "tif", "webp"])}'
         source.write_bytes(mutate(files[name], rng))
         try:
-            with at_most(10), warnings.catch_warnings():
+            with at_most(60), warnings.catch_warnings():
                 warnings.simplefilter('error')
                 colorizer.colorize_file(source, out)
             photo = Image.open(out); photo.load()
