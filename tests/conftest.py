@@ -2,6 +2,7 @@
 
 Two workers share the machine: one thread each, which is set before torch is imported."""
 import os, re, shutil
+from contextlib import suppress
 
 import pytest
 
@@ -13,12 +14,15 @@ from helpers import PATIENCE, SEED
 
 def pytest_configure(config):
     os.environ['LETTHERE_SEED'] = str(SEED)  # workers of xdist begin after this line and share it
-    if not config.pluginmanager.hasplugin('hypothesispytest'): return
-    from hypothesis import HealthCheck, settings
-    settings.register_profile('patient', deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
-    settings.load_profile('patient')
+    with suppress(ImportError):
+        from hypothesis import HealthCheck, settings
+        settings.register_profile('patient', deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
+        settings.load_profile('patient')
 
 def pytest_report_header(): return f'random moments: LETTHERE_SEED={SEED}'
+
+def pytest_terminal_summary(terminalreporter, exitstatus):
+    if exitstatus: terminalreporter.write_line(pytest_report_header())  # quiet runs have no header
 
 # ---- what CI may skip: all else that is skipped there has failed
 
