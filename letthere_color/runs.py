@@ -62,7 +62,7 @@ def save(self:RunFolder, epoch, batch):
 def load(self:RunFolder, learn):
     "Put `learn` into the state that `save` wrote."
     state = torch.load(self.folder/'checkpoint.pt', map_location=learn.dls.device, weights_only=True)
-    learn.model.load_state_dict(state['model'])
+    learn.model.to(learn.dls.device).load_state_dict(state['model'])  # the optimiser keeps its state beside
     if not learn.opt: learn.create_opt()
     learn.opt.load_state_dict(state['opt'])
     if 'average' in state:
