@@ -113,7 +113,7 @@ def photo_dataloaders(train:PhotoCache, # Photos to learn from
                       min_scale:float=0. # Smallest side of a training crop, as a share of the photo's
                      ) -> PhotoLoaders:
     "fastai `DataLoaders`: random crops and flips to train (section 3.4), central crops to validate."
-    device = torch.device(device or 'cpu')
+    device = torch.device('cpu' if device is None else device)
     def resident(cache):  # in the memory of the GPU, if half of what is free there holds it
         roomy = device.type == 'cuda' and cache.photos.nbytes < torch.cuda.mem_get_info(device)[0]/2
         return cache.to(device) if roomy else cache

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from multiprocessing import current_process, get_context, parent_process
 from pathlib import Path
 import torch
-from fastcore.basics import num_cpus
+from fastcore.basics import num_cpus, patch
 from PIL import Image
 from .core import PhotoError, remove_unfinished, return_freed_memory
 from .files import WRITABLE
@@ -163,23 +163,29 @@ class SharedNetwork:
         if isinstance(answer, Exception): raise answer
         return torch.from_numpy(answer)
 
-    def serve(self): # The parent, once the workers are forked
-        if self.threads: return
-        self.threads = [threading.Thread(target=self._answer, args=o[:1], daemon=True) for o in self.lines]
-        for t in self.threads: t.start()
-    def _answer(self, line):
-        with suppress(EOFError, OSError):
-            while (copy := line.recv()) is not None:
-                try: answer = self.predict(torch.from_numpy(copy)).numpy()
-                except Exception as e: answer = ValueError(str(e) or type(e).__name__)
-                line.send(answer)
-        line.close()
+# %% ../nbs/07b_folders.ipynb #line0003
+@patch
+def serve(self:SharedNetwork):
+    "The parent, once the workers are forked: a thread for each."
+    if self.threads: return
+    self.threads = [threading.Thread(target=self._answer, args=o[:1], daemon=True) for o in self.lines]
+    for t in self.threads: t.start()
+@patch
+def _answer(self:SharedNetwork, line):
+    with suppress(EOFError, OSError):
+        while (copy := line.recv()) is not None:
+            try: answer = self.predict(torch.from_numpy(copy)).numpy()
+            except Exception as e: answer = ValueError(str(e) or type(e).__name__)
+            line.send(answer)
+    line.close()
 
-    def end(self): # The parent, when the workers have ended
-        for _, theirs in self.lines:
-            with suppress(OSError): theirs.send(None)
-        for t in self.threads: t.join(1)
-        for _, theirs in self.lines: theirs.close()
+@patch
+def end(self:SharedNetwork):
+    "The parent, when the workers have ended."
+    for _, theirs in self.lines:
+        with suppress(OSError): theirs.send(None)
+    for t in self.threads: t.join(1)
+    for _, theirs in self.lines: theirs.close()
 
 # %% ../nbs/07b_folders.ipynb #d7e0e61a
 PIXELS_AT_ONCE = 64_000_000
@@ -189,6 +195,7 @@ def _n_pixels(path):
         with Image.open(path) as im: return im.width*im.height
     except Exception: return 0
 
+# %% ../nbs/07b_folders.ipynb #share000
 def _share_out(work, todo, n, processes, stop, shared=None):
     "What `work(photo, path)` answers, as it is done by `n` workers; what is no pair in `todo` is passed on"
     if processes: pool = ProcessPoolExecutor(n, get_context('fork'), _begin, (work, True, shared))
@@ -239,7 +246,7 @@ def _crew(colorizer, batch, processes, several):
     processes = processes and (on_cpu or colorizer.size != 'full')  # tiles are computed where one writes
     network, shared = BatchedNetwork(colorizer.predict, batch, num_cpus() if on_cpu else 1), None
     if processes and not alone: network = shared = SharedNetwork(network, n)
-    worker = object.__new__(type(colorizer))
+    worker = type(colorizer).__new__(type(colorizer))
     vars(worker).update(vars(colorizer), predict=network)  # further pages of a file go there, too
     return worker, n, processes, shared
 

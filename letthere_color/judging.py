@@ -14,7 +14,7 @@ from contextlib import suppress
 from copy import deepcopy
 from datetime import date
 from importlib.resources import files
-import torch
+import torch, torch.nn.functional as F
 from PIL import Image
 from fastcore.basics import listify, patch
 from torch import Tensor
@@ -49,8 +49,9 @@ def answers(colorizer:Colorizer, # Model and settings
     job, model, c = colorizer.prepare(photo), colorizer.model, colorizer.model.config
     rows, mean, scores = colorizer.chroma(job, colorizer.predict(job.copy)), mean_ab or c.mean_ab, None
     if c.use_global and c.class_names: # how likely each scene is (section 3.3)
-        x = pad8(model.space.grey(job.copy)).to(next(model.parameters()))
-        scores = model.classifier(model.encode_global(x)[1])[0].float().cpu()
+        x, side = pad8(model.space.grey(job.copy)), (c.global_size,)*2
+        x = F.interpolate(x, side, mode='bilinear', antialias=True)
+        scores = model.classifier(model.encode_global(x.to(next(model.parameters())))[1])[0].float().cpu()
     def even(*ab): return lambda y0, y1, L: torch.tensor(ab).view(1,2,1,1).expand(1,2,*L.shape[-2:]).clone()
     chroma = {f'model x {s:g}'.removesuffix(' x 1'): lambda *strip, s=s: rows(*strip)*s for s in saturations}
     chroma |= {k: even(*ab) for k, ab in {'grey': (0., 0.), 'mean colour': mean}.items() if ab}

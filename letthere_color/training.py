@@ -201,7 +201,8 @@ def colorizer_learner(train:PhotoCache, # Photos to learn from
                       share:tuple[int,int]=(0,1) # Process i of n takes its part of each training batch
                      ) -> Learner: # A fastai Learner
     "The paper's training (sections 3.3, 3.4) as a fastai `Learner`."
-    r, classes, device = recipe, train.classes, usable_device(device or str(default_device()))
+    r, classes = recipe, train.classes
+    device = usable_device(str(default_device()) if device is None else device)
     config = replace(r.model, n_classes=max(1, len(classes)), class_names=classes, global_size=r.size,
                      mean_ab=train.mean_ab(), name=name)
     with torch.random.fork_rng(devices=[]):
