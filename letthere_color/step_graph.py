@@ -19,9 +19,9 @@ from torch.utils._pytree import tree_leaves
 class CudaGraph:
     "Records the orders that a function gives to a GPU."
     device = 'cuda'
-    def __init__(self): self.side = torch.cuda.Stream()
+    def __init__(self, device=None): self.side = torch.cuda.Stream(device)
     def run(self, f): # On the stream that will record, not yet recorded
-        main = torch.cuda.current_stream()
+        main = torch.cuda.current_stream(self.side.device)
         self.side.wait_stream(main)
         with torch.cuda.stream(self.side): f()
         main.wait_stream(self.side)
@@ -34,13 +34,14 @@ class CudaGraph:
 class PaperGraph(TorchDispatchMode):
     "The same for a processor: to see and to test. Raises RuntimeError if the function asks for a number."
     device = 'cpu'
+    def __init__(self, device=None): super().__init__()
     def run(self, f): f()
     def record(self, f):
         self.orders = []
         with self: f()
         return self.replay
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        if 'local_scalar' in str(func) or 'nonzero' in str(func): raise RuntimeError(f'{func}: an answer')
+        if 'scalar_dense' in str(func) or 'nonzero' in str(func): raise RuntimeError(f'{func} asks back')
         self.orders.append((func, args, kwargs or {}, out := func(*args, **(kwargs or {}))))
         return out
 
@@ -106,7 +107,7 @@ class StepGraph(Callback):
         self.why, self.replay, self.steps = hindrance(self.learn, self.kind.device), None, 0
         if isinstance(opt, torch.optim.Optimizer): suit_device(opt, gpu, gpu or not self.why)
         if self.why: return self.stop(self.why) if gpu else None
-        self.graph, self.recorder.smooth_loss = self.kind(), PatientLoss()
+        self.graph, self.recorder.smooth_loss = self.kind(self.dls.device), PatientLoss()
         self.recorder.smooth_loss.reset()
 
     def stop(self, why):

@@ -297,14 +297,15 @@ def test_orders_to_cuda(monkeypatch):
     "On the stream that records: the steps before; then recorded, and replayed once"
     told = []
     class Stream:
-        def __init__(self, name='side'): self.name = name
+        def __init__(self, device, name='side'): self.device, self.name = device, name
         def wait_stream(self, other): told.append(f'{self.name} waits for {other.name}')
     class Graph:
         def replay(self): told.append('replay')
     def within(what): return contextlib.nullcontext(told.append(what))
-    fake = dict(Stream=Stream, current_stream=lambda: Stream('main'), stream=lambda s: within(f'on {s.name}'), CUDAGraph=Graph, graph=lambda g, stream: within(f'recorded on {stream.name}'))
+    fake = dict(Stream=Stream, current_stream=lambda device: Stream(device, 'main'), stream=lambda s: within(f'on {s.name}'), CUDAGraph=Graph, graph=lambda g, stream: within(f'recorded on {stream.name}'))
     for k, v in fake.items(): monkeypatch.setattr(torch.cuda, k, v)
-    g = CudaGraph()
+    g = CudaGraph('cuda:1')
+    assert g.side.device == 'cuda:1'
     g.run(lambda: told.append('step'))
     again = g.record(lambda: told.append('step'))
     again()
