@@ -18,15 +18,17 @@ from .core import lab2rgb, open_photo, rgb2lab, show_photos
 from .photos import PhotoCache, square
 
 # %% ../nbs/01b_batches.ipynb #d7122f47
-def _cut(photos, items, ys, xs, flip, size):
-    "A crop of each photo, `(B,size,size,3)`: one by one, or on a GPU all at once."
-    if photos.device.type != 'cuda': 
+def _cut(cache, items, ys, xs, flip, size):
+    "Crops `(B,size,size,3)` and their classes: one by one; on a GPU all at once, and without a wait."
+    photos = cache.photos
+    if photos.device.type != 'cuda':
         crops = [photos[i, y:y+size, x:x+size] for i, y, x in zip(items, ys, xs)]
-        return torch.stack([c.flip(1) if f else c for c, f in zip(crops, flip)])
-    i, y, x, flip = torch.from_numpy(np.stack([items, ys, xs, flip])).to(photos.device)[..., None]
+        return torch.stack([c.flip(1) if f else c for c, f in zip(crops, flip)]), cache.labels[items]
+    where = torch.from_numpy(np.stack([items, ys, xs, flip])).to(photos.device, non_blocking=True)
+    i, y, x, flip = where[..., None]
     span = torch.arange(size, device=photos.device)
     x = x + torch.where(flip > 0, size-1-span, span)
-    return photos[i[..., None], (y + span)[..., None], x[:, None]]
+    return photos[i[..., None], (y + span)[..., None], x[:, None]], cache.labels[i[:,0]]
 
 def _crops(cache, items, size, rng=None, share=slice(None), min_scale=0.):
     "Crops of a `share` of `items`, and their classes: random places and flips, or the middle without `rng`."
@@ -34,8 +36,8 @@ def _crops(cache, items, size, rng=None, share=slice(None), min_scale=0.):
     n, slack = len(items), cache.size - size
     ys, xs = rng.integers(0, slack+1, (2,n)) if rng else np.full((2,n), slack//2)
     flip = rng.random(n) < .5 if rng else np.zeros(n, bool)
-    crops = _cut(cache.photos, items[share], ys[share], xs[share], flip[share], size)
-    return crops.permute(0,3,1,2), cache.labels[items[share]]  # (B,3,size,size), (B,)
+    crops, labels = _cut(cache, items[share], ys[share], xs[share], flip[share], size)
+    return crops.permute(0,3,1,2), labels  # (B,3,size,size), (B,)
 
 # %% ../nbs/01b_batches.ipynb #72c60653
 class PhotoBatches(DataLoader):
@@ -111,7 +113,7 @@ def photo_dataloaders(train:PhotoCache, # Photos to learn from
                       min_scale:float=0. # Smallest side of a training crop, as a share of the photo's
                      ) -> PhotoLoaders:
     "fastai `DataLoaders`: random crops and flips to train (section 3.4), central crops to validate."
-    device = torch.device(device or 'cpu')
+    device = torch.device('cpu' if device is None else device)
     def resident(cache):  # in the memory of the GPU, if half of what is free there holds it
         roomy = device.type == 'cuda' and cache.photos.nbytes < torch.cuda.mem_get_info(device)[0]/2
         return cache.to(device) if roomy else cache

@@ -168,13 +168,14 @@ def benchmark(
     from letthere_color.models import load_model
     from letthere_color.engines import benchmark_table, fast_model
     plain = load_model(model, device)
+    device = next(plain.parameters()).device
     fast = fast_model(plain)
-    print(f'{plain.config.name or model}, {device or "cpu"}, {torch.get_num_threads()} threads; seconds per '
+    print(f'{plain.config.name or model}, {device}, {torch.get_num_threads()} threads; seconds per '
           'photo (the paper\'s: of 2016, as summaries give them)')
     if fast is plain: print('There is no fast path here: the plain network is measured twice.')
     print(f'{"size":>5} {"paper, CPU":>11} {"paper, GPU":>11} {"plain":>8} {"fast":>8} {"times faster":>13}')
     for size in map(int, sizes.split(',')):
-        r, = benchmark_table(dict(plain=plain, fast=fast), [size], device=device or 'cpu')
+        r, = benchmark_table(dict(plain=plain, fast=fast), [size], device=device)
         paper = ' '.join(f'{o:>11.3f}' if o else f'{"":>11}' for o in (r['paper_cpu'], r['paper_gpu']))
         times = r['plain']/r['fast']
         print(f'{size:>5} {paper} {r["plain"]:>8.3f} {r["fast"]:>8.3f} {times:>13.2f}', flush=True)

@@ -27,7 +27,9 @@ class ColorSpace:
 
 # %% ../nbs/04a_color_spaces.ipynb #c37bf5ff
 def _enlarge(x, like): return F.interpolate(x.float(), like.shape[-2:], mode='bilinear')
-def _luma(rgb): return rgb.mul(rgb.new_tensor([.299, .587, .114]).view(3,1,1)).sum(1, keepdim=True)
+def _luma(rgb):
+    r, g, b = rgb.split(1, 1)
+    return .299*r + .587*g + .114*b
 
 def _lab_encode(lab): return lab[:,:1]/100, norm_ab(lab[:,1:])
 def _lab_decode(L, ab): return torch.cat([L.float()*100, denorm_ab(_enlarge(ab, L))], 1)

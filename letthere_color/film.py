@@ -6,7 +6,7 @@
 __all__ = ['FILMS', 'on_film', 'faded', 'grainy', 'blurred', 'scratched', 'bordered', 'stretched', 'aged']
 
 # %% ../nbs/01a_film.ipynb #1c080bb6
-import torch, torch.nn.functional as F
+import numpy as np, torch, torch.nn.functional as F
 from torch import Tensor
 from .color import lightness, rgb2linear
 
@@ -17,7 +17,8 @@ def on_film(rgb:Tensor, # sRGB `(...,3,H,W)` in [0,1]
             film:str='orthochromatic' # One of `FILMS`; panchromatic sees as we do
            ) -> Tensor: # L `(...,1,H,W)` in [0,100]
     "Lightness that a film makes of colours. Before 1880 plates saw blue alone, until 1930 most film no red"
-    return lightness((rgb2linear(rgb)*rgb.new_tensor(FILMS[film])[:,None,None]).sum(-3, keepdim=True))
+    (p, q, s), (r, g, b) = FILMS[film], rgb2linear(rgb).unbind(-3)
+    return lightness(p*r + q*g + s*b).unsqueeze(-3)
 
 # %% ../nbs/01a_film.ipynb #b85ca62a
 def faded(L:Tensor, # `(...,1,H,W)` in [0,100]
@@ -44,22 +45,37 @@ def blurred(L:Tensor, # `(B,1,H,W)` in [0,100]
     return F.conv2d(F.conv2d(F.pad(L, (r,)*4, mode='replicate'), k[None,None,:,None]), k[None,None,None])
 
 # %% ../nbs/01a_film.ipynb #d1684e5f
+def _strokes(h, w, n, seed):
+    "Which pixels `n` scratches and then their dust hit, counted along the rows, and the new L of each"
+    rng, thick = torch.Generator().manual_seed(seed), max(1, round(h/250))
+    def some(k): return torch.rand(k, 3, generator=rng).double().numpy().T[..., None, None]  # 3 x (k,1,1)
+    def light(tone, at): return np.broadcast_to(np.where(tone > .3, 95, 5), at.shape)
+    (x, lean, tone), y = some(n), np.arange(h)[:, None]
+    at = np.float32(x*w) + np.float32((lean - .5)*.2)*np.float32(y) + np.arange(thick, dtype=np.float32)
+    at = y*w + at.astype(int).clip(0, w-1)  # (n,h,thick)
+    dx, y0, dust = some(5*n)
+    side = np.arange(2*thick)
+    rows, columns = (y0*h).astype(int) + side[:, None], (dx*w).astype(int) + side
+    inside, specks = (rows < h) & (columns < w), rows*w + columns  # (5n,2*thick,2*thick)
+    lit = light(dust, specks)[inside]
+    return np.concatenate([at.ravel(), specks[inside]]), np.concatenate([light(tone, at).ravel(), lit])
+
 def scratched(L:Tensor, # `(...,1,H,W)` in [0,100]
-              n:int, # Scratches; there are five times as many specks of dust
+              n:int|list[int], # Scratches, and five times as many specks of dust; or a number for each photo
               seed:int=0 # Same seed, same damage
              ) -> Tensor:
-    "Scratches, light or dark, and dust"
-    h, w = L.shape[-2:]
-    sheet, rng = torch.full((1,h,w), -1.), torch.Generator().manual_seed(seed)  # -1: undamaged
-    y, thick = torch.arange(h), max(1, round(h/250))
-    for x, lean, tone in torch.rand(n, 3, generator=rng).tolist():
-        for i in range(thick):
-            sheet[0, y, (x*w + (lean - .5)*.2*y + i).long().clamp(0, w-1)] = 95. if tone > .3 else 5.
-    for x, y0, tone in torch.rand(5*n, 3, generator=rng).tolist():
-        sheet[0, int(y0*h):int(y0*h)+2*thick, int(x*w):int(x*w)+2*thick] = 95. if tone > .3 else 5.
-    sheet = sheet.to(L)
-    return torch.where(sheet < 0, L, sheet)
+    "Scratches, light or dark, and dust. With a list, each photo `(B,1,H,W)` has its own, else all the same"
+    (h, w), counts = L.shape[-2:], n if isinstance(n, list) else [n]
+    at, new = zip(*[_strokes(h, w, k, seed + i) for i, k in enumerate(counts)])
+    at = np.concatenate([a + i*h*w for i, a in enumerate(at)])[::-1]
+    at, last = np.unique(at, return_index=True)  # what is hit twice shows the later stroke
+    new = torch.from_numpy(np.concatenate(new)[::-1][last]).to(L, non_blocking=True)
+    i, at = torch.from_numpy(np.stack(np.divmod(at, h*w))).to(L.device, non_blocking=True)
+    res = L.reshape(len(counts), -1, h*w).clone()
+    res[i, :, at] = new[:, None]
+    return res.view(L.shape)
 
+# %% ../nbs/01a_film.ipynb #filmbord
 def bordered(L:Tensor, # `(...,1,H,W)` in [0,100]
              share:float # Width of the border, of the photo's shorter side
             ) -> Tensor: # Larger by twice the border
@@ -82,9 +98,10 @@ def aged(rgb:Tensor, # sRGB `(B,3,H,W)` in [0,1]
         ) -> Tensor: # L `(B,1,H,W)` in [0,100]
     "Lightness of each photo as an old print may show it: film, fading, blur, grain and scratches by chance"
     rng, n = torch.Generator().manual_seed(seed), len(rgb)
-    def up_to(most): return most*torch.rand(n, 1, 1, 1, generator=rng).to(rgb)
+    def up_to(most): return most*torch.rand(n, 1, 1, 1, generator=rng).to(rgb, non_blocking=True)
     films = torch.stack([on_film(rgb, f) for f in FILMS])  # (films,B,1,H,W)
-    L = films[torch.randint(len(films), (n,), generator=rng), torch.arange(n)]
+    film = torch.randint(len(films), (n,), generator=rng).to(rgb.device, non_blocking=True)
+    L = films[film, torch.arange(n, device=rgb.device)]
     L = grainy(faded(L.lerp(blurred(L, 1), up_to(1)), up_to(.6)), up_to(8), seed)
     scratches = torch.randint(-4, 4, (n,), generator=rng).clamp(min=0).tolist() # half of the photos have none
-    return torch.stack([scratched(o, k, seed + i) for i, (o, k) in enumerate(zip(L, scratches))])
+    return scratched(L, scratches, seed)

@@ -82,7 +82,7 @@ def from_pretrained(cls:Colorizer,
                    ):
     "Load a model. Raises FileNotFoundError with names that exist, ValueError for the device or the preset."
     model = load_model(name_or_path, device)
-    if fast and dtype == torch.bfloat16: model = lean_model(model)
+    if fast and dtype == torch.bfloat16 and size != 'full': model = lean_model(model)  # tiles need a halo
     model = model.to(dtype or torch.float32)
     if str(style).startswith('class:'): style = load_styles(name_or_path)[str(style).removeprefix('class:')]
     if fast: model = fast_model(model, bf16=False if dtype or size == 'full' else None)  # tiles must match

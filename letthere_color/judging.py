@@ -8,11 +8,13 @@ __all__ = ['THRESHOLDS', 'COLUMNS', 'true_photo', 'answers', 'mean_and_error', '
 
 # %% ../nbs/08a_judging.ipynb #0a3c26f9
 import hashlib, inspect, json, os, platform, random, re, subprocess
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from copy import deepcopy
 from datetime import date
 from importlib.resources import files
-import torch
+import torch, torch.nn.functional as F
 from PIL import Image
 from fastcore.basics import listify, patch
 from torch import Tensor
@@ -47,7 +49,9 @@ def answers(colorizer:Colorizer, # Model and settings
     job, model, c = colorizer.prepare(photo), colorizer.model, colorizer.model.config
     rows, mean, scores = colorizer.chroma(job, colorizer.predict(job.copy)), mean_ab or c.mean_ab, None
     if c.use_global and c.class_names: # how likely each scene is (section 3.3)
-        scores = model.classifier(model.encode_global(pad8(model.space.grey(job.copy)))[1])[0]
+        x, side = pad8(model.space.grey(job.copy)), (c.global_size,)*2
+        x = F.interpolate(x, side, mode='bilinear', antialias=True)
+        scores = model.classifier(model.encode_global(x.to(next(model.parameters())))[1])[0].float().cpu()
     def even(*ab): return lambda y0, y1, L: torch.tensor(ab).view(1,2,1,1).expand(1,2,*L.shape[-2:]).clone()
     chroma = {f'model x {s:g}'.removesuffix(' x 1'): lambda *strip, s=s: rows(*strip)*s for s in saturations}
     chroma |= {k: even(*ab) for k, ab in {'grey': (0., 0.), 'mean colour': mean}.items() if ab}
@@ -106,6 +110,16 @@ def result(self:_Tally):
     return dict(data=data, methods=methods, classes=classes, thresholds=THRESHOLDS.int().tolist(),
                 photos=dict(columns=columns, rows=table))
 
+# %% ../nbs/08a_judging.ipynb #ahead001
+def _ahead(f, items, n=2):
+    "`f(item)` of each, in order. A thread is up to `n` items ahead: it reads and paints while others measure"
+    coming = deque()
+    with ThreadPoolExecutor(1) as pool:
+        for o in items:
+            coming.append(pool.submit(f, o))
+            if len(coming) > n: yield coming.popleft().result()
+        while coming: yield coming.popleft().result()
+
 # %% ../nbs/08a_judging.ipynb #9ff57295
 def judge_photos(colorizer:Colorizer, # Model and settings
                  source, # Anything list_photos takes
@@ -121,11 +135,15 @@ def judge_photos(colorizer:Colorizer, # Model and settings
     files, tally = list_photos(source), _Tally(colorizer.model.config.class_names, extras)
     if limit is not None and limit < len(files):
         files = [files[i] for i in sorted(random.Random(seed).sample(range(len(files)), limit))]
-    for name, cls, read in progress(files):
+    def painted(file):
+        name, cls, read = file
         try: photo = true_photo(data := read(), size)
-        except (PhotoError, OSError) as e: tally.left_out[name] = str(e); continue
+        except (PhotoError, OSError) as e: return name, str(e), None
+        return name, data, (cls, photo, *answers(colorizer, photo, saturations, mean_ab))
+    for name, data, found in _ahead(painted, progress(files)):
+        if not found: tally.left_out[name] = data; continue
         tally.digest.update(name.encode() + b'\0' + data)
-        tally.add(name, cls, photo, *answers(colorizer, photo, saturations, mean_ab))
+        tally.add(name, *found)
     if tally.photos: return tally.result()
     where, why = (', '.join(map(str, o)) for o in (listify(source), sorted({*tally.left_out.values()})))
     raise ValueError(f'{where}: no photo to judge in {len(files)} files ({why}); give photos in colour.')

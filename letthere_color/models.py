@@ -42,12 +42,14 @@ def exchanged_parts(model:nn.Module) -> list[str]: # Names of parts
     return [k for k in mine | plain if mine.get(k) != plain.get(k)]
 
 # %% ../nbs/05b_model_files.ipynb #119e85bb
-def usable_device(device:str|torch.device|None=None # `cpu`, `cuda:1`, `mps`; `auto`: the fastest; None: `cpu`
+def usable_device(device:str|int|torch.device|None=None # `cpu`; `cuda:1`, or 1; `mps`; `auto`; None: `cpu`
                  ) -> torch.device:
     "The device, if this machine has it. Raises ValueError, naming those that it has."
-    here = ['cuda']*torch.cuda.is_available() + ['mps']*torch.backends.mps.is_available() + ['cpu']
-    device = here[0] if device == 'auto' else str(device or 'cpu')
-    if device.split(':')[0] in here: return torch.device(device)
+    gpus = [f'cuda:{i}' for i in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
+    here = gpus + ['mps']*torch.backends.mps.is_available() + ['cpu']
+    name = 'cpu' if device is None else here[0] if device == 'auto' else str(device)
+    if name.isdecimal(): name = f'cuda:{name}'  # as PyTorch counts
+    if name in here or name.removesuffix(':0') in here or name == 'cuda' and gpus: return torch.device(name)
     raise ValueError(f'There is no device {device!r} here: choose one of {", ".join(here)}.')
 
 def fast_bf16(device:torch.device) -> bool:

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 import torch
 from fastai.learner import Callback, get_model, Learner
-from fastcore.basics import patch
+from fastcore.basics import noop, patch
 from fastcore.imports import IN_NOTEBOOK
 from .core import keep_freed_memory
 from .files import asked_to_stop, lock_file, remove_unfinished, whole_file
@@ -61,8 +61,8 @@ def save(self:RunFolder, epoch, batch):
 @patch
 def load(self:RunFolder, learn):
     "Put `learn` into the state that `save` wrote."
-    state = torch.load(self.folder/'checkpoint.pt', map_location=learn.dls.device, weights_only=True)
-    learn.model.load_state_dict(state['model'])
+    state = torch.load(self.folder/'checkpoint.pt', map_location='cpu', weights_only=True)
+    learn.model.to(learn.dls.device).load_state_dict(state['model'])  # the optimiser keeps its state beside
     if not learn.opt: learn.create_opt()
     learn.opt.load_state_dict(state['opt'])
     if 'average' in state:
@@ -154,7 +154,8 @@ def _model_card(folder, recipe, train):
 def _learner(train, valid, folder, r, device, share):
     "The learner of a run, for a process that does nothing else"
     state = _processes()
-    learn = colorizer_learner(train, valid, r, device or (state and state.device), folder.name, share)
+    if device is None and state: device = state.device
+    learn = colorizer_learner(train, valid, r, device, folder.name, share)
     if learn.dls.device.type == 'cpu': keep_freed_memory()
     else: torch.backends.cudnn.benchmark = True  # crops have one size: the fastest convolutions for it
     if r.start:
@@ -190,7 +191,7 @@ def train_colorizer(train:PhotoCache, # Photos to learn from
         at = f'Going on at epoch {run.start}, batch {learn.dls.train.first}.'
         done = f'All {recipe.epochs} epochs are done. A new run may go on from {folder}/model (--start).'
         if verbose and resume: print(at if run.start < recipe.epochs else done)
-        if not verbose: stack.enter_context(learn.no_logging())
+        if not verbose: learn.step_graph.say = noop; stack.enter_context(learn.no_logging())
         if not verbose or not (sys.stdout.isatty() or IN_NOTEBOOK): stack.enter_context(learn.no_bar())
         if n == 1: stack.enter_context(asked_to_stop(lambda: setattr(run, 'stop', True)))
         pictures = [EpochPictures(folder=None if IN_NOTEBOOK else folder)]*verbose
@@ -223,7 +224,7 @@ def train_command(out:Path, # Folder of the run and its model
     asked, first = {k: v for k, v in asked.items() if v is not None}, process_share()[0] == 0
     if asked.get('recipe', 'tiny') not in RECIPES:
         raise ValueError(f'no recipe {asked["recipe"]!r}: choose one of {", ".join(RECIPES)}')
-    if device: usable_device(device)
+    if device is not None: usable_device(device)
     with first_process_first(): asked = _settings(out, asked, resume)
     photos, valid, name = (asked.pop(k, o) for k, o in dict(photos=(), valid=(), recipe='tiny').items())
     r = replace(RECIPES[name], **asked)

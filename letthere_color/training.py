@@ -24,6 +24,7 @@ from .color_spaces import ColorSpace
 from .colorization import ModelConfig
 from .models import build_model, fast_bf16, usable_device
 from .metrics import Painted
+from .step_graph import StepGraph
 
 # %% ../nbs/06_training.ipynb #4a79fa8e
 ALPHA = 1/300 # Weight of the class loss (section 4)
@@ -60,7 +61,7 @@ OPTIMISERS = dict(adadelta=partial(OptimWrapper, opt=torch.optim.Adadelta),
 # %% ../nbs/06_training.ipynb #d9e4317f
 class InColorSpace(Callback):
     "Encodes batches for the network (section 4.8); when validating, its answers become a and b in CIE units."
-    order = 11  # before Aged and Bf16
+    order, in_graph = 11, True  # before Aged and Bf16; its part of a step may be recorded (chapter 5d)
     def __init__(self, space:ColorSpace): self.space = space
     def before_batch(self):
         (self.lab,), (label,) = self.xb, self.yb
@@ -99,11 +100,14 @@ class EpochPictures(Callback):
 # %% ../nbs/06_training.ipynb #f25d9db5
 class Bf16(Callback):
     "Forward pass in bfloat16 where it is safe, on the CPU or GPU (fastai's `to_bf16` knows the GPU alone)."
-    order = 13  # what is done to the photos stays in float32
+    order, in_graph, ctx = 13, True, None  # what is done to the photos stays in float32
     def before_batch(self):
-        self.ctx = torch.autocast(self.xb[0].device.type, torch.bfloat16)
+        self.ctx = torch.autocast(self.xb[0].device.type, torch.bfloat16, cache_enabled=False)
         self.ctx.__enter__()
-    def after_pred(self): self.ctx.__exit__(None, None, None)
+    def after_pred(self):
+        if self.ctx: self.ctx.__exit__(None, None, None)
+        self.ctx = None
+    def after_batch(self): self.after_pred()  # where nobody has predicted: a step that was replayed
 
 class DataTime(Callback):
     "Measures `share`, the share of the training time that went into reading and cropping."
@@ -117,12 +121,23 @@ class DataTime(Callback):
 # %% ../nbs/06_training.ipynb #fbee43fb
 class WeightAverage(Callback):
     "Keeps an exponential moving average of the weights; validates it while it fits, and ends with it."
-    order, newer = 54, False  # before RunFolder; is the average newer than the model?
+    order, newer, in_graph = 54, False, True  # before RunFolder; is the average newer than the model?
     def __init__(self, decay:float=.998): self.mean = get_ema_multi_avg_fn(decay)
     def after_create(self):
         self.average = AveragedModel(self.model, multi_avg_fn=self.mean, use_buffers=True)
-    def before_fit(self): self.average.to(self.dls.device)
-    def after_step(self): self.average.update_parameters(self.model); self.newer = True
+    def before_fit(self):
+        self.average.to(self.dls.device)
+        self.begun = bool(self.average.n_averaged)
+    def after_step(self):  # `update_parameters` would ask a GPU each time whether it is the first
+        average, model = ([*m.parameters(), *m.buffers()] for m in (self.average.module, self.model))
+        mixed, taken = [], []  # numbers that are averaged, and those that are taken over: all, at first
+        for o in zip(average, model):
+            (mixed if self.begun and o[0].is_floating_point() else taken).append(o)
+        with torch.no_grad():
+            if mixed: self.mean(*zip(*mixed), None)
+            if taken: torch._foreach_copy_(*zip(*taken))
+        self.average.n_averaged += 1
+        self.begun = self.newer = True
     def before_validate(self):
         self.trained = self.model
         if self.newer: self.learn.model = self.average.module.eval()
@@ -140,8 +155,10 @@ class Aged(Callback):
         if not self.training: return
         train, lab, space = self.dls.train, self.in_color_space.lab, self.in_color_space.space
         rng = np.random.default_rng([self.seed, train.epoch, train.first + self.iter, train.share.start])
-        old = torch.from_numpy(rng.random(len(lab)) < self.share).to(lab.device)
-        if old.any(): self.xb[0][old] = space.grey(aged(lab2rgb(lab[old]), int(rng.integers(2**62)))/100)
+        old = np.flatnonzero(rng.random(len(lab)) < self.share)
+        if not len(old): return
+        old, seed = torch.from_numpy(old).to(lab.device, non_blocking=True), int(rng.integers(2**62))
+        self.xb[0][old] = space.grey(aged(lab2rgb(lab[old]), seed)/100)
 
 # %% ../nbs/06_training.ipynb #22668742
 @dataclass(frozen=True)
@@ -184,7 +201,8 @@ def colorizer_learner(train:PhotoCache, # Photos to learn from
                       share:tuple[int,int]=(0,1) # Process i of n takes its part of each training batch
                      ) -> Learner: # A fastai Learner
     "The paper's training (sections 3.3, 3.4) as a fastai `Learner`."
-    r, classes, device = recipe, train.classes, usable_device(device or str(default_device()))
+    r, classes = recipe, train.classes
+    device = usable_device(str(default_device()) if device is None else device)
     config = replace(r.model, n_classes=max(1, len(classes)), class_names=classes, global_size=r.size,
                      mean_ab=train.mean_ab(), name=name)
     with torch.random.fork_rng(devices=[]):
@@ -200,4 +218,5 @@ def colorizer_learner(train:PhotoCache, # Photos to learn from
     if r.ema: cbs += [WeightAverage(r.ema)]
     if r.aged: cbs += [Aged(r.aged, r.seed)]
     if r.schedule == 'cosine': cbs += [ParamScheduler(dict(lr=lr))]  # not momentum: Adadelta has none
+    cbs += [StepGraph()]
     return Learner(dls, model, loss, OPTIMISERS[r.opt], r.lr, wd=r.wd, metrics=metrics, cbs=cbs)
