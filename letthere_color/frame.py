@@ -13,7 +13,7 @@ import numpy as np, torch
 from torch import Tensor
 from .core import PhotoError
 from .photo_files import STRIP, Photo
-from .small_copy import small_copy, working_size, WORKING_SIZE
+
 
 # %% ../nbs/06j_frame.ipynb #06j00012
 def off_paper(x:np.ndarray # Lightness in [0,1], `(n,w)`; its first row is the edge of the photo
@@ -214,13 +214,13 @@ def parse_frame(choice # `auto`, `none` (or None), `l,t,r,b` or four numbers
     return l, t, r, b
 
 def frame_of(photo:Photo, # From read_photo
-             choice:str|tuple='auto' # From parse_frame
+             choice:str|tuple, # From parse_frame
+             copy:Tensor # Its small copy, `(1,1,h,w)`
             ) -> Frame|None: # None: the picture goes to the edge
     "The frame of a photo. Raises `PhotoError` if the one that was named does not fit."
     w, h = photo.size
     if choice == 'none': return None
     if choice == 'auto':
-        copy = small_copy(photo, working_size(h, w, WORKING_SIZE))
         found = find_frame(copy)
         return None if found is None else settle(photo, copy, found)
     l, t, r, b = choice
