@@ -184,7 +184,7 @@ class Inside:
     @property
     def size(self): return self.frame.box[2] - self.frame.box[0], self.frame.box[3] - self.frame.box[1]
     def strips(self):
-        (w, h), n = self.size, max(1, STRIP//self.photo.size[0])
+        h, n = self.size[1], max(1, STRIP//self.photo.size[0])
         return [(y, min(h, y+n)) for y in range(0, h, n)]
     def lightness(self, y0, y1):
         l, t, r, _ = self.frame.box

@@ -12,7 +12,6 @@ import numpy as np, torch, torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 from .core import photo2tensor, rgb2lab
-from .film import stretched
 from .files import srgb_transform
 from .photo_files import Photo
 
