@@ -1,6 +1,6 @@
 """Does it help to show the network the picture alone, and to stretch what is faded? And what can be told of a photo? (notebooks 06j and 06k)
 
-python benchmarks/seen.py VALID [--more OTHER ...] [--n 100] [--framed 0 ...] [--json nbs/results/seen.json]
+python benchmarks/seen.py VALID [--more OTHER ...] [--n 100] [--framed 0 ...] [--only STEP] [--json nbs/results/seen.json]
 VALID, OTHER: folders or .tar shards of colour photos that the model was not trained on. --framed: how many of the photos in which a frame is found have one to
 the eye, for each source; --list writes their names for that purpose."""
 import argparse, io, json, subprocess
@@ -201,6 +201,28 @@ def doubt(photos, model, factors=(.7, .85, 1, 1.2)):
     return dict(photos=len(rows), factors=factors, correlation=round(float(np.corrcoef(rows[:,0], np.sqrt(rows[:,1+factors.index(1)]))[0,1]), 2),
                 rows=[{'from': round(q[0,0], 2), 'to': round(q[-1,0], 2), 'error': [rms(q[:,i+1]) for i in range(len(factors))]} for q in quarters])
 
+def halo(photos, model):
+    "How blue a smooth sky is near a strong edge, as a share of what it is far from it, by distance in pixels of the copy"
+    from scipy.ndimage import distance_transform_edt
+    near = {o: {k: [] for k in (2, 3, 4, 6, 8, 10, 12)} for o in ('truth', 'truth at half the size', 'network', 'network, twice the working size')}
+    for _, lab in photos:
+        copy = copy_of(lab[:,:1])
+        true, around = F.interpolate(lab[:,1:], copy.shape[2:], mode='bilinear', antialias=True), look_around(model, copy)
+        span = (F.max_pool2d(copy, 3, 1, 1) + F.max_pool2d(-copy, 3, 1, 1))[0,0]
+        sky, away = (true[0,1] < -12) & (copy[0,0] > .4) & (span < .06), torch.from_numpy(distance_transform_edt(span.numpy() < .25))
+        if sky.float().mean() < .1 or not (sky & (away < 4)).any(): continue
+        half, double = (tuple(round(o*k) for o in copy.shape[2:]) for k in (.5, 2))
+        large = F.interpolate(copy, double, mode='bicubic').clamp(0, 1)
+        ways = dict(zip(near, (true, F.interpolate(F.interpolate(true, half, mode='area'), copy.shape[2:], mode='bilinear'), paint(model, copy, around),
+                               F.interpolate(paint(model, large, around), copy.shape[2:], mode='area'))))
+        for name, ab in ways.items():
+            b, far = ab[0,1], sky & (away > 14)
+            if far.sum() < 20 or b[far].median() > -4: continue
+            for k in near[name]:
+                here = sky & (away >= k) & (away < k+1)
+                if here.sum() > 3: near[name][k].append((b[here].median()/b[far].median()).item())
+    return dict(photos=len(near['network'][6]), rows=[dict(kind=n, share={k: round(float(np.mean(v)), 2) for k, v in o.items()}) for n, o in near.items()])
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument('photos', type=Path)
@@ -210,6 +232,7 @@ def main():
     p.add_argument('--model', default='small')
     p.add_argument('--seed', type=int, default=0)
     p.add_argument('--list', type=Path)
+    p.add_argument('--only', help='one of the steps; the others stay as the file has them')
     p.add_argument('--json', type=Path)
     a = p.parse_args()
     ways = {o: Colorizer.from_pretrained(a.model, frame=o) for o in ('none', 'auto')}
@@ -219,8 +242,10 @@ def main():
     found = dict(command=typed, data=a.photos.name, photos=len(photos), model=a.model, seed=a.seed, commit=commit, torch=torch.__version__)
     steps = dict(alarms=lambda: dict(alarms=alarms([a.photos, *a.more], a.framed, a.list)), tones=lambda: dict(tones=dict(data=a.photos.name, **tones(photos, ways['none'].model))),
                  frames=lambda: frames(photos, ways, a.seed), colours=lambda: dict(colours=colours(photos)), negatives=lambda: dict(negatives=negatives(photos)),
-                 doubt=lambda: dict(doubt=doubt(photos, load_model(a.model))))
+                 doubt=lambda: dict(doubt=doubt(photos, load_model(a.model))), halo=lambda: dict(halo=halo(photos, load_model(a.model))))
+    if a.only: found = json.loads(a.json.read_text()) | found
     for name, step in steps.items():
+        if a.only not in (None, name): continue
         print(name, flush=True)
         found |= step()
         if a.json: a.json.write_text(json.dumps(found, indent=1) + '\n')

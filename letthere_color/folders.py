@@ -182,6 +182,7 @@ class Coloured:
     result:Path
     error:str='' # Why there is no result
     skipped:bool=False # The result existed already
+    in_colour:bool=False # It is in colour already, and was to be left out
     notes:list[str]=field(default_factory=list) # What could not be kept
 
 def _make_folder(folder):
@@ -197,6 +198,7 @@ def colorize_files(colorizer:Colorizer, # The model and its settings
                    max_pixels:int=MAX_PIXELS, # Larger photos are refused
                    stop=lambda: False, # Function; when it says so, no photo is begun any more
                    processes:bool|None=None, # Fork a process for each core? None: where that is safe and pays
+                   skip_colour:bool=False, # Leave photos out that are in colour already?
                    debug:bool=False, # Print where errors came from?
                    **options # More for Colorizer.finish: `label`, `strip`, `quality`
                   ): # Yields a Coloured for each photo, as they are done
@@ -209,6 +211,7 @@ def colorize_files(colorizer:Colorizer, # The model and its settings
     def work(photo, path):
         try:
             job = colorizer.prepare(photo, max_pixels)
+            if skip_colour and job.in_colour: return Coloured(photo, path, in_colour=True)
             _make_folder(path.parent)
             colorizer.finish(job, network(job.copy), path, overwrite=overwrite, **options)
             return Coloured(photo, path, notes=job.notes)

@@ -80,7 +80,7 @@ def _four(x, skip): # lines along left, top, right, bottom; of each side, these 
     if first == [None, None]: return first*2  # nothing faces nothing
     return first + [straight_line(o[:int(.45*len(o))]) for o in views[2:]]
 
-def _belong(lines): # which of four lines make a frame; None if there is none
+def _belong(lines, x): # which of four lines make a frame of the copy x; None if there is none
     def alike(i, k):
         turned = abs(WAYS[i]*lines[i].lean - WAYS[k]*lines[k].lean)
         return abs(lines[i].tone - lines[k].tone) < .1 and turned < .0225
@@ -89,8 +89,10 @@ def _belong(lines): # which of four lines make a frame; None if there is none
     if not pairs: return None
     i = max(pairs, key=lambda i: lines[i].share + lines[i+2].share)
     ok, two = [clear(k, .25) and alike(i, k) for k in range(4)], (lines[i], lines[i+2])
-    bars = all(o.share > .55 and o.dirt < .05 and abs(o.lean) < .011 for o in two)
-    return ok if sum(ok) > 2 or bars and not .15 < two[0].tone < .85 else None
+    if sum(ok) > 2: return ok
+    bars = all(o.share > .55 and o.dirt < .05 and abs(o.lean) < .011 for o in two) and not .15 < two[0].tone < .85
+    picture = x[:,round(two[0].depth):-round(two[1].depth)] if i == 0 else x[round(two[0].depth):-round(two[1].depth)]
+    return ok if bars and (abs(picture - two[0].tone) > .06).mean() > .5 else None
 
 # %% ../nbs/06j_frame.ipynb #06j00021
 def find_frame(copy:Tensor # Lightness in [0,1], `(1,1,h,w)`
@@ -102,7 +104,7 @@ def find_frame(copy:Tensor # Lightness in [0,1], `(1,1,h,w)`
         if min(h, w) < 24: break
         lines = _four(x, (0,)*4)
         lines = _four(x, [o.depth if o and o.clear(.25) else 0 for o in lines])
-        ok = _belong(lines)
+        ok = _belong(lines, x)
         if not ok: break
         found = np.zeros((4, 2)) if found is None else found
         for i, o in enumerate(lines):
