@@ -132,9 +132,10 @@ def chroma(self:Colorizer, job:Job, # From prepare
            answer:Tensor # From predict, of this photo, `(1,...)`
           ): # Function `(y0, y1, L)` -> a, b of these rows `(1,2,n,W)`
     "Colours of the full-size photo, strip by strip."
-    size, lines = job.seen.size[::-1], tone_lines(job.copy)
+    size = job.seen.size[::-1]
     if self.size != 'full': rows = enlarge_chroma(answer*self.saturation, job.copy, size, self.guided)
     else:
+        lines = tone_lines(job.copy)
         view = job.seen if lines is None else Readable(job.seen, lines)
         tiles = tiled_chroma(self.model, view, answer if answer.numel() else None)
         def rows(y0, y1, L): return tiles(y0, y1, L)*self.saturation

@@ -75,13 +75,14 @@ def small_colours(photo:Photo, # From read_photo
 def tone_of(lab:Tensor # `(3,...)`
            ) -> Tensor: # Three coefficients for a and b, `(3,2)`, float64
     "The quadratic of L/100 that gives a and b best; what lies far from it, ink perhaps, has no say."
-    L, ab = lab[0].flatten().double()/100, lab[1:].flatten(1).double().T
-    x, keep = torch.stack([L**0, L, L*L], 1), torch.ones_like(L, dtype=torch.bool)
+    L, *ab = lab.flatten(1).double().numpy()
+    x, y, keep = np.stack([L**0, L/100, (L/100)**2], 1), np.stack(ab, 1), np.ones(len(L), bool)
     for _ in range(2):
-        fit = torch.linalg.lstsq(x[keep], ab[keep]).solution
-        far = (ab - x@fit).norm(dim=1)
-        keep = far <= 2*far.square().mean().sqrt() + 1e-6
-    return fit
+        k = x[keep]
+        fit = np.linalg.solve(k.T@k + 1e-6*np.eye(3), k.T@y[keep])  # 1e-6: a print may have one tone only
+        far = np.linalg.norm(y - x@fit, axis=1)
+        keep = far <= 2*(far**2).mean()**.5 + 1e-6
+    return torch.from_numpy(fit)
 
 def beyond_tone(lab:Tensor, # `(3,...)`
                 fit:Tensor # From tone_of
