@@ -16,7 +16,7 @@ from fastai.learner import Callback, get_model, Learner
 from fastcore.basics import patch
 from fastcore.imports import IN_NOTEBOOK
 from .core import keep_freed_memory
-from .files import asked_to_stop, lock_file, whole_file
+from .files import asked_to_stop, lock_file, remove_unfinished, whole_file
 from .photos import cache_photos, existing_source, left_out, PhotoCache
 from .colorization import ModelConfig
 from .models import load_model, save_model, usable_device
@@ -182,6 +182,7 @@ def train_colorizer(train:PhotoCache, # Photos to learn from
     folder.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
         stack.enter_context(alone_in(folder))
+        for o in (folder, folder/'model'): remove_unfinished(o)  # by a run that was killed
         with first_process_first(): started = _open_run(folder, recipe, resume)
         learn = _learner(train, valid, folder, recipe, device, (process, n))
         run = RunFolder(folder, seconds, writes=process == 0)

@@ -1,23 +1,86 @@
-"Two workers share the machine: one thread each (set before torch is imported)."
-import os, shutil
+"""What all tests share: a browser with patience, a seed that is printed, and a list of the reasons for which CI may skip.
+
+Two workers share the machine: one thread each, which is set before torch is imported."""
+import os, re, shutil
+from contextlib import suppress
 
 import pytest
 
 for name in ('OMP_NUM_THREADS', 'MKL_NUM_THREADS'): os.environ.setdefault(name, '1')
 
+from helpers import PATIENCE, SEED
+
+# ---- random moments
+
+def pytest_configure(config):
+    os.environ['LETTHERE_SEED'] = str(SEED)  # workers of xdist begin after this line and share it
+    with suppress(ImportError):
+        from hypothesis import HealthCheck, settings
+        settings.register_profile('patient', deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
+        settings.load_profile('patient')
+
+def pytest_report_header(): return f'random moments: LETTHERE_SEED={SEED}'
+
+def pytest_terminal_summary(terminalreporter, exitstatus):
+    if exitstatus: terminalreporter.write_line(pytest_report_header())  # quiet runs have no header
+
+# ---- what CI may skip: all else that is skipped there has failed
+
+MAY_SKIP = {
+    'root may write everywhere': 'containers run as root; elsewhere the test runs',
+    'workers are processes on Linux only|folders cannot be locked|no pseudo-terminals|there is no (fork|ncnn)': 'the system has no such thing',
+    'no GPU': 'CI has none',
+}
+
+def judge_skip(report):
+    if not (os.environ.get('CI') and report.skipped) or hasattr(report, 'wasxfail'): return
+    why = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    if any(re.search(o, why) for o in MAY_SKIP): return
+    report.outcome = 'failed'
+    report.longrepr = f'{report.nodeid}: skipped in CI for a reason that MAY_SKIP of tests/conftest.py does not list: {why.removeprefix("Skipped: ")}'
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    judge_skip(report := (yield))
+    return report
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector):
+    judge_skip(report := (yield))
+    return report
+
+# ---- browsers
+
+class Patient:
+    "A browser whose pages wait as long as all tests do"
+    def __init__(self, browser): self.browser, self.close = browser, browser.close
+    def _waiting(self, o): o.set_default_timeout(PATIENCE*1000); return o
+    def new_context(self, **kw): return self._waiting(self.browser.new_context(**kw))
+    def new_page(self, **kw): return self._waiting(self.browser.new_page(**kw))
+
 @pytest.fixture(scope='session')
 def playwright():
     "One for all test modules of a process: a second one would not start beside the first"
-    with pytest.importorskip('playwright.sync_api', reason='pip install -e ".[test]"').sync_playwright() as p: yield p
+    sync_api = pytest.importorskip('playwright.sync_api', reason='pip install -e ".[test]"')
+    sync_api.expect.set_options(timeout=PATIENCE*1000)
+    with sync_api.sync_playwright() as p: yield p
 
 @pytest.fixture(scope='session')
 def chrome():
     "The Chromium or Chrome that is installed"
-    found = (shutil.which(o) for o in ('chromium', 'chromium-browser', 'google-chrome', 'chrome'))
-    return next(filter(None, found), None) or pytest.skip('no Chromium or Chrome is installed')
+    names = 'chromium', 'chromium-browser', 'google-chrome', 'chrome', '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome'
+    return next(filter(None, map(shutil.which, names)), None) or pytest.skip('no Chromium or Chrome is installed (Debian: apt install chromium)')
 
 @pytest.fixture(scope='session')
-def browser(playwright, chrome):
-    b = playwright.chromium.launch(executable_path=chrome, args=['--no-sandbox', '--disable-gpu'])
-    yield b
-    b.close()
+def launch(playwright, chrome):
+    "A function that starts a browser"
+    opened = []
+    def go(*args):
+        b = playwright.chromium.launch(executable_path=chrome, args=['--no-sandbox', *args], timeout=PATIENCE*1000)
+        opened.append(b)
+        return Patient(b)
+    yield go
+    for b in opened: b.close()
+
+@pytest.fixture(scope='session')
+def browser(launch): return launch('--disable-gpu')

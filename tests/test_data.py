@@ -5,6 +5,7 @@ from http.server import HTTPServer, SimpleHTTPRequestHandler
 
 import numpy as np, pytest, torch
 from PIL import ImageFile
+from helpers import PATIENCE
 from letthere_color import batches as data, photos
 from letthere_color.core import sample_photos
 
@@ -60,7 +61,7 @@ def four(tmp_path):
 
 def test_decodes_in_parallel(tmp_path, four, monkeypatch):
     "Two threads are within Pillow's decoder at the same time, or both would wait for each other in vain"
-    together, decode, met = threading.Barrier(2, timeout=20), ImageFile.ImageFile.load, set()
+    together, decode, met = threading.Barrier(2, timeout=PATIENCE), ImageFile.ImageFile.load, set()
     def load(im):
         if id(im) not in met and im.size == (64,48): met.add(id(im)); alive.append(im); together.wait()
         return decode(im)

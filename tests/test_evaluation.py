@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest, torch
 from PIL import Image, ImageCms
+from helpers import letthere, letthere_process
 from profiles import extreme_profile
 from safetensors.torch import load_file
 from letthere_color.color_spaces import COLOR_SPACES
@@ -32,12 +33,9 @@ def photos(tmp_path_factory):
     (folder/'sky/broken.jpg').write_bytes((folder/'sky/rocket.png').read_bytes()[:500])
     return folder
 
-def letthere(*args): 
-    return subprocess.run([sys.executable, '-c', 'from letthere_color.cli import main; main()', *map(str, args)], capture_output=True, text=True)
-
 def test_command(photos, tmp_path):
     out = tmp_path/'result.json'
-    r = letthere('evaluate', '--data', photos, '--model', 'tiny', '--limit', 5, '--seed', 3, '--device', 'cpu', '--json', out)
+    r = letthere(tmp_path, 'evaluate', '--data', photos, '--model', 'tiny', '--limit', 5, '--seed', 3, '--device', 'cpu', '--json', out)
     assert r.returncode == 0, r.stderr
     found = json.loads(out.read_text())
     assert found['command'] == f'letthere evaluate --data {photos.name} --model tiny --limit 5 --seed 3 --device cpu --json result.json'
@@ -51,7 +49,7 @@ def test_command(photos, tmp_path):
 @pytest.mark.parametrize('args, says', [(['--data', 'nowhere'], 'nowhere does not exist'), (['--data', '.', '--json', 'no/such/file.json'], 'no such folder'),
                                         (['--data', '.', '--model', 'magic'], 'choose one of')])
 def test_command_complains(tmp_path, args, says):
-    r = subprocess.run([sys.executable, '-c', 'from letthere_color.cli import main; main()', 'evaluate', *args], cwd=tmp_path, capture_output=True, text=True)
+    r = letthere(tmp_path, 'evaluate', *args)
     assert r.returncode == 1 and says in r.stderr and 'Traceback' not in r.stderr
 
 def test_own_results_are_not_judged(tmp_path):
@@ -85,11 +83,10 @@ def test_profile(tmp_path):
     photo.save(tmp_path/'with/1.png')
     assert abs(judge_photos(Colorizer.from_pretrained('tiny'), tmp_path/'with')['methods']['model']['psnr']['mean'] - a['model']['psnr']['mean']) > 1
 
-def test_judging_needs_no_training_library(photos):
+def test_judging_needs_no_training_library(photos, tmp_path):
     "The base installation has neither fastai nor torchmetrics"
-    code = 'import sys; sys.modules.update(fastai=None, torchmetrics=None); from letthere_color.cli import main; main()'
-    args = ['evaluate', '--data', photos, '--model', 'tiny', '--limit', '2', '--seed', '3', '--device', 'cpu']
-    r = subprocess.run([sys.executable, '-c', code, *map(str, args)], capture_output=True, text=True)
+    r = letthere_process(tmp_path, 'evaluate', '--data', photos, '--model', 'tiny', '--limit', '2', '--seed', '3', '--device', 'cpu',
+                         first='import sys; sys.modules.update(fastai=None, torchmetrics=None); ')
     assert r.returncode == 0 and 'SSIM' in r.stdout, r.stderr
     code = "import sys, letthere_color.judging, letthere_color.rating, letthere_color.robot; print({'fastai', 'torchmetrics'} & sys.modules.keys())"
     assert subprocess.run([sys.executable, '-c', code], capture_output=True, text=True).stdout.strip() == 'set()'

@@ -1,22 +1,13 @@
 "Folders of photos: killed at any moment, finished by the same command."
-import os, random, shutil, signal, subprocess, sys, time
-from multiprocessing import active_children, get_context
+import fcntl, os, shutil, signal, subprocess, sys
+from multiprocessing import active_children
 from pathlib import Path
 
 import pytest
 from PIL import Image
+from helpers import COMMAND, ended, hear, killed_at_call, n_calls, PATIENCE, seeded, start
 from letthere_color.core import sample_photos
-
-def colour_all(folder, out):
-    import torch
-    from letthere_color.folders import colorize_files, plan_results
-    from letthere_color.inference import Colorizer
-    torch.set_num_threads(1)
-    return list(colorize_files(Colorizer.from_pretrained('tiny'), plan_results([folder], out, recursive=True)))
-
-def write_slowly(path, conn):
-    from letthere_color.files import whole_file
-    with whole_file(path) as f: conn.send('writing'); conn.recv(); f.write(b'whole')
+from toy_run import colour_all, colour_together, write_held
 
 @pytest.fixture(scope='module')
 def album(tmp_path_factory):
@@ -30,50 +21,58 @@ def files(folder): return {str(p.relative_to(folder)): p.read_bytes() for p in f
 
 @pytest.mark.parametrize('kills', [5, pytest.param(50, marks=pytest.mark.slow)])
 def test_killed(tmp_path, album, kills):
-    ctx, rng = get_context('forkserver'), random.Random()
-    ctx.set_forkserver_preload(['letthere_color.folders'])
-    colour_all(album, tmp_path/'whole')
+    rng, whole_calls = seeded(f'folders {kills}'), n_calls(colour_all, album, tmp_path/'whole')
     whole, originals = files(tmp_path/'whole'), files(album)
     assert sorted(whole) == sorted(originals)
     for _ in range(kills):
-        p = ctx.Process(target=colour_all, args=(album, tmp_path/'out')); p.start()
-        time.sleep(rng.uniform(.05, .8))
-        p.kill(); p.join()
+        for name in rng.sample(sorted(whole), rng.randrange(1, len(whole))): (tmp_path/'out'/name).unlink(missing_ok=True)  # or soon all were done
+        p = start(killed_at_call, rng.randrange(whole_calls), colour_all, album, tmp_path/'out')
+        assert ended(p) == -signal.SIGKILL
         for name, data in (files(tmp_path/'out') if (tmp_path/'out').exists() else {}).items():
             if name in whole: assert data == whole[name], f'{name} is there, but not whole'
-        if rng.random() < .2 and (tmp_path/'out').exists(): shutil.rmtree(tmp_path/'out')  # else most runs find all done
     colour_all(album, tmp_path/'out')
     assert files(tmp_path/'out') == whole and files(album) == originals
 
-def begun(tmp_path, photo):
-    "The command, at work on 300 photos"
-    many = tmp_path/'many'; many.mkdir()
-    for i in range(300): shutil.copy(photo, many/f'{i}.jpg')
-    with open(tmp_path/'said', 'w') as said:
-        run = subprocess.Popen([sys.executable, '-c', 'from letthere_color.cli import main; main()', 'colorize', many, '-o', tmp_path/'out', '--model', 'tiny'],
-                               stdout=said, stderr=subprocess.PIPE, text=True, start_new_session=True)
-    while ' -> ' not in (tmp_path/'said').read_text(): time.sleep(.02)
-    return run
+@pytest.fixture
+def begun(tmp_path, album):
+    "The command, at work on 300 photos. It can't end: after a few lines it waits until somebody reads what it says"
+    many, photo = tmp_path/'many', next(album.rglob('*.jpg'))
+    many.mkdir()
+    for i in range(300): os.link(photo, many/f'{i}.jpg')
+    run = subprocess.Popen([sys.executable, '-c', COMMAND, 'colorize', many, '-o', tmp_path/'out', '--model', 'tiny'],
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1, start_new_session=True)
+    fcntl.fcntl(run.stdout, fcntl.F_SETPIPE_SZ, 4096)  # 300 lines are ten times as much
+    run.first = os.read(run.stdout.fileno(), 10).decode()
+    yield run
+    if run.poll() is None: os.killpg(run.pid, signal.SIGKILL); run.wait()
+
+def reported(run, tmp_path): 
+    out, err = run.communicate(timeout=PATIENCE)  # ends when the workers, too, have let go of the pipe
+    assert (run.first + out).count(' -> ') == len(list((tmp_path/'out').iterdir())) < 300
+    return err
 
 @pytest.mark.skipif(sys.platform != 'linux', reason='workers are processes on Linux only')
-@pytest.mark.parametrize('how', [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_workers_end_with_the_run(tmp_path, album, how):
-    "After Ctrl-C or `kill` each result has been reported, after `kill -9` no worker is left"
-    run = begun(tmp_path, next(album.rglob('*.jpg')))
-    if how == signal.SIGINT: os.killpg(run.pid, how)  # as a terminal does
-    else: run.send_signal(how)
-    _, err = run.communicate(timeout=20)  # ends when the workers, too, have let go of the pipe
-    if how != signal.SIGKILL:
-        assert run.returncode == 130 and err.strip().startswith('letthere: stopped') and 'Traceback' not in err
-        assert (tmp_path/'said').read_text().count(' -> ') == len(list((tmp_path/'out').iterdir())) < 300
+@pytest.mark.parametrize('how', [signal.SIGINT, signal.SIGTERM])
+def test_workers_end_with_the_run(tmp_path, begun, how):
+    "After Ctrl-C or `kill` each result has been reported"
+    if how == signal.SIGINT: os.killpg(begun.pid, how)  # as a terminal does
+    else: begun.send_signal(how)
+    err = reported(begun, tmp_path)
+    assert begun.returncode == 130 and err.strip().startswith('letthere: stopped') and 'Traceback' not in err
 
 @pytest.mark.skipif(sys.platform != 'linux', reason='workers are processes on Linux only')
-def test_all_are_told_to_end(tmp_path, album):
+def test_no_worker_is_left(tmp_path, begun):
+    "After `kill -9`"
+    begun.kill()
+    begun.communicate(timeout=PATIENCE)
+    assert begun.returncode == -signal.SIGKILL and len(list((tmp_path/'out').iterdir())) < 300
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='workers are processes on Linux only')
+def test_all_are_told_to_end(tmp_path, begun):
     "As `timeout` and service managers do it"
-    run = begun(tmp_path, next(album.rglob('*.jpg')))
-    os.killpg(run.pid, signal.SIGTERM)
-    _, err = run.communicate(timeout=20)
-    assert run.returncode == 130 and err == 'letthere: stopped; the same command goes on where it was\n'
+    os.killpg(begun.pid, signal.SIGTERM)
+    _, err = begun.communicate(timeout=PATIENCE)
+    assert begun.returncode == 130 and err == 'letthere: stopped; the same command goes on where it was\n'
 
 @pytest.mark.skipif(sys.platform != 'linux', reason='workers are processes on Linux only')
 def test_killed_worker(tmp_path, album):
@@ -94,17 +93,15 @@ def test_processes_or_threads(tmp_path, album):
 
 def test_left_by_a_killed_run(tmp_path, album):
     "A half-written file is removed, unless a process is at it; a user's own hidden files stay"
-    ctx = get_context('forkserver')
     out = tmp_path/'out'; (out/'0').mkdir(parents=True)
     left, own = out/'0/.photo-12345678.letthere-part', out/'0/.photo.part'
     for p in (left, own): p.write_bytes(b'half')
-    conn, other = ctx.Pipe()
-    p = ctx.Process(target=write_slowly, args=(out/'0/slow.png', other)); p.start()
-    assert conn.recv() == 'writing'
+    p = start(write_held, out/'0/slow.png')
+    assert hear(p) == 'writing'
     colour_all(album, out)
     assert not left.exists() and own.exists()
-    conn.send('go on'); p.join()
-    assert (out/'0/slow.png').read_bytes() == b'whole' and len(files(out)) == len(files(album)) + 2
+    p.conn.send('go on')
+    assert ended(p) == 0 and (out/'0/slow.png').read_bytes() == b'whole' and len(files(out)) == len(files(album)) + 2
 
 def test_shapes_together_or_alone(tmp_path, album):
     "The network answers for a batch what it answers for one photo"
@@ -167,15 +164,15 @@ def read():
 thread = threading.Thread(target=read, daemon=True); thread.start()
 for i in range(3): assert not any(o.error for o in colorize_files(colorizer, plan_results(album, f'{out}/{i}', recursive=True)))
 done.set(); thread.join()"""
-    subprocess.run([sys.executable, '-c', code, str(album), str(tmp_path)], check=True, timeout=60)
+    subprocess.run([sys.executable, '-c', code, str(album), str(tmp_path)], check=True, timeout=PATIENCE)
 
 def test_two_runs_at_once(tmp_path, album):
     "What the other run has made meanwhile is skipped"
-    ctx = get_context('forkserver')
-    others = [ctx.Process(target=colour_all, args=(album, tmp_path/'out')) for _ in range(2)]
-    for p in others: p.start()
+    others = [start(colour_together, album, tmp_path/'out') for _ in range(2)]
+    for p in others: assert hear(p) == 'ready'
+    for p in others: p.conn.send('go')
     done = colour_all(album, tmp_path/'out')
-    for p in others: p.join()
+    assert [ended(p) for p in others] == [0, 0]
     assert not any(o.error for o in done) and len(files(tmp_path/'out')) == len(files(album))
 
 def test_same_photos_everywhere(tmp_path):

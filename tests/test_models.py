@@ -4,6 +4,7 @@ from dataclasses import FrozenInstanceError, replace
 
 import pytest, torch
 from torch import nn
+from helpers import letthere_process, PATIENCE
 from letthere_color import models
 from letthere_color.colorization import Colorization, ModelConfig, predict_ab
 from letthere_color.core import photo2tensor, rgb2l, sample_photos
@@ -43,8 +44,7 @@ def test_rivals_at_full_size(rival):
 def test_rival_by_command(rival, tmp_path):
     photo, out = tmp_path/'photo.png', tmp_path/'out.png'
     sample_photos()['coffee'].resize((64,48)).save(photo)
-    r = subprocess.run([sys.executable, '-c', 'from letthere_color.cli import main; main()', 'colorize', photo, '-o', out, '--model', rival],
-                       capture_output=True, text=True)
+    r = letthere_process(tmp_path, 'colorize', photo, '-o', out, '--model', rival)  # which knows nothing of rivals yet
     assert r.returncode == 0 and out.exists(), r.stderr
 
 def test_importing_has_no_effect():
@@ -154,7 +154,7 @@ rgb2lab(many); im = colorizer(photo)
 os._exit(0 if im.size == photo.size and torch.get_num_threads() == 1 else 3)'''
     env = {k: v for k,v in os.environ.items() if k not in ('OMP_NUM_THREADS', 'MKL_NUM_THREADS')}
     p = subprocess.Popen([sys.executable, '-c', code], env=env, start_new_session=True)
-    try: assert p.wait(120) == 0
+    try: assert p.wait(PATIENCE) == 0
     finally:
         if p.poll() is None: os.killpg(p.pid, 9)
 

@@ -14,11 +14,13 @@ def python(code): return subprocess.run([sys.executable, '-c', code], cwd=root, 
 def test_version():
     assert python('import letthere_color; print(letthere_color.__version__)').stdout.strip() == cfg['version']
 
-def test_generated_modules_have_their_notebook():
-    mods = sorted((root/'letthere_color').glob('*.py'))
-    for p in mods:
-        m = re.search(r'File to edit: \.\./(\S+\.ipynb)', p.read_text(encoding='utf-8'))
-        if m: assert f'default_exp {p.stem}' in (root/m[1]).read_text(encoding='utf-8'), p.name
+def test_modules_and_notebooks():
+    "Each module names its notebook, and that notebook names it; no notebook's module is missing"
+    def say(pattern, p): return re.findall(pattern, p.read_text(encoding='utf-8'))
+    made_of = {p.stem: say(r'File to edit: \.\./nbs/(\S+\.ipynb)', p) for p in (root/'letthere_color').glob('*.py')}
+    assert {name for name, nb in made_of.items() if not nb} == {'__init__', '_modidx'}
+    default_exp = {p.name: say(r'#\| *default_exp (\w+)', p) for p in (root/'nbs').glob('*.ipynb')}
+    assert {nb[0]: [name] for name, nb in made_of.items() if nb} == {name: exp for name, exp in default_exp.items() if exp}
 
 def test_shipped():
     "The patterns of setup.py take along all weights and pages"

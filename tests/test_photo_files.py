@@ -35,19 +35,18 @@ def is_coloured(p): return rgb2lab(photo2tensor(Image.open(p).convert('RGB')))[1
 
 # -- what goes in comes out
 
-@pytest.mark.parametrize('mode', ['1', 'L', 'LA', 'P', 'RGB', 'RGBA', 'CMYK', 'I;16', 'F'])
-@pytest.mark.parametrize('fmt', ['JPEG', 'PNG', 'TIFF', 'WEBP', 'BMP'])
+MODES = dict(JPEG='1 L RGB CMYK', PNG='1 L LA P RGB RGBA I;16', TIFF='1 L LA P RGB RGBA CMYK I;16 F', WEBP='1 L LA P RGB RGBA CMYK', BMP='1 L P RGB RGBA')
+
+@pytest.mark.parametrize('fmt,mode', [(fmt, mode) for fmt, modes in MODES.items() for mode in modes.split()])  # what each format has
 def test_formats_and_modes(tmp_path, rgb, grey16, colorizer, fmt, mode):
     im = {'I;16': lambda: Image.fromarray(grey16), 'F': lambda: Image.fromarray((grey16/65535).astype(np.float32))}.get(mode, lambda: rgb.convert(mode))()
     if mode in ('LA', 'RGBA'): im.putalpha(Image.linear_gradient('L').resize(rgb.size))
     source, out = tmp_path/f'in.{fmt.lower()}', tmp_path/f'out.{fmt.lower()}'
-    if fmt == 'WEBP' and mode in ('I;16', 'F'): pytest.skip('Pillow would clip it')
-    try: im.save(source, fmt)
-    except OSError: pytest.skip(f'{fmt} has no mode {mode}')
+    im.save(source, fmt)
     colorizer.colorize_file(source, out)
     before, after = read_photo(source), read_photo(out)
     assert (after.size, after.bits) == (rgb.size, before.bits) and after.mode == ('RGBA' if before.mode in ('LA', 'RGBA') else 'RGB')
-    assert is_coloured(out) or fmt == 'BMP' or mode == '1'
+    assert is_coloured(out) or mode == '1'
     if fmt in ('PNG', 'TIFF', 'BMP'):
         assert (lightness(out) - lightness(source)).abs().max() < (.02 if before.bits == 16 else 100/255)
         if after.mode == 'RGBA': assert np.array_equal(after.rows(0, 65)[..., 3], before.rows(0, 65)[..., -1])
@@ -441,7 +440,7 @@ def survive(tmp_path, capfd, colorizer, files, seed, n):
         source, out = tmp_path/name, tmp_path/f'out.{rng.choice(["jpg", "png", "tif", "webp"])}'
         source.write_bytes(mutate(files[name], rng))
         try:
-            with at_most(10), warnings.catch_warnings():
+            with at_most(60), warnings.catch_warnings():
                 warnings.simplefilter('error')
                 colorizer.colorize_file(source, out)
             photo = Image.open(out); photo.load()

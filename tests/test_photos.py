@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 import imagecodecs, numpy as np, pytest, torch
 from hypothesis import given, settings, strategies as st
 from PIL import Image, ImageCms, ImageFile
+from helpers import PATIENCE
 from letthere_color.core import (fit_gamut, lab2rgb, open_photo, photo2tensor, PhotoError, rgb2l, rgb2lab,
                                  sample_photos, save_photo, tensor2photo)
 from letthere_color.photo_files import read_photo
@@ -112,7 +113,7 @@ def test_threads_decode_side_by_side(jpg, monkeypatch):
     "Each decoder waits until the other one is decoding, too"
     both, load = threading.Barrier(2), ImageFile.ImageFile.load
     def meet(self):
-        if not hasattr(self, 'met'): self.met = True; both.wait(60)
+        if not hasattr(self, 'met'): self.met = True; both.wait(PATIENCE)
         return load(self)
     monkeypatch.setattr(ImageFile.ImageFile, 'load', meet)
     with ThreadPoolExecutor(2) as ex: assert len({o.size for o in ex.map(open_photo, [jpg, jpg])}) == 1
@@ -221,7 +222,7 @@ def test_jpeg_lays_transparency_on_white(tmp_path):
 
 # -- colours
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(h=st.integers(1,40), w=st.integers(1,40), b=st.integers(1,4), seed=st.integers(0,2**31), u8=st.booleans())
 def test_round_trip(h, w, b, seed, u8):
     g = torch.Generator().manual_seed(seed)
@@ -234,7 +235,7 @@ def test_round_trip(h, w, b, seed, u8):
     assert torch.equal(lab2rgb(lab, torch.uint8), x if u8 else (x*255).round().to(torch.uint8))
     assert torch.equal(fit_gamut(lab), lab)
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0,2**31))
 def test_gamut(seed):
     r = torch.rand(3, 17, 23, generator=torch.Generator().manual_seed(seed))

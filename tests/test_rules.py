@@ -1,11 +1,13 @@
 "The rules of the house (tools/rules.py) find what they are to find; that the book keeps them is checked by `tools/book.py check`."
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent.parent/'tools'))
 import rules
+from conftest import judge_skip
 
 def cells(*sources): return [dict(cell_type='code', id=f'{i:08}', source=o) for i, o in enumerate(sources)]
 
@@ -42,3 +44,12 @@ def test_prose_does_not_break_a_row():
 def test_module(text, wrong):
     found = list(rules.of_module(text, {'core'}, {'cli'}))
     assert len(found) == len(wrong) and all(w in o for w, o in zip(wrong, found)), found
+
+@pytest.mark.parametrize('ci, why, outcome', [('true', 'no Chromium or Chrome is installed', 'failed'), ('true', 'root may write everywhere', 'skipped'),
+                                              ('', 'no Chromium or Chrome is installed', 'skipped')])
+def test_skips(monkeypatch, ci, why, outcome):
+    "In CI only what conftest.py lists may be skipped"
+    monkeypatch.setenv('CI', ci)
+    report = SimpleNamespace(nodeid='a', skipped=True, outcome='skipped', longrepr=('a.py', 1, f'Skipped: {why}'))
+    judge_skip(report)
+    assert report.outcome == outcome and (outcome == 'skipped' or why in report.longrepr)

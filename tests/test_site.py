@@ -64,11 +64,9 @@ def test_pictures_have_a_text(pages):
 # ---- in a browser
 
 @pytest.fixture(scope='session')
-def browser(playwright, chrome):
+def browser(launch):
     "One that lets pages from a folder read their neighbours"
-    b = playwright.chromium.launch(executable_path=chrome, args=['--no-sandbox', '--allow-file-access-from-files'])
-    yield b
-    b.close()
+    return launch('--allow-file-access-from-files')
 
 CONTRAST = '''() => {  // texts that are harder to read than WCAG AA allows
   const rgba = s => { const [r, g, b, a = 1] = s.match(/[\\d.]+/g).map(Number); return s.startsWith("color(srgb") ? [r*255, g*255, b*255, a] : [r, g, b, a]; };
@@ -129,14 +127,21 @@ def test_search_without_a_server(site, browser):
     page = browser.new_page()
     page.goto((site/'index.html').as_uri())
     page.fill('input[type=search], .smalldocs-search input', 'fusion')
-    page.wait_for_selector('.search-result', timeout=5000)
+    page.wait_for_selector('.search-result')
     assert 'fusion' in page.inner_text('.smalldocs-search-results').lower()
     page.close()
 
 # ---- each chapter
 
+@pytest.fixture(scope='module')
+def desk(browser):
+    "A page as wide as a desk's screen, for one chapter after the other"
+    page = browser.new_page(viewport=dict(width=1280, height=900))
+    yield page
+    page.close()
+
 @pytest.mark.parametrize('path', [pytest.param(p, id=p.stem) for p in chapters])
-def test_chapter(path, site, browser):
+def test_chapter(path, site, desk):
     "A badge and a question; unless it calls itself plumbing: a picture within the first screen, exercises with hidden solutions"
     text = '\n'.join(''.join(c['source']) for c in json.loads(path.read_text(encoding='utf-8'))['cells'] if c['cell_type'] == 'markdown')
     exercises, plumbing = text.partition('## Exercises')[2], re.search(r'^\*\*(Plumbing|An appendix)', text, re.M)
@@ -145,9 +150,7 @@ def test_chapter(path, site, browser):
         'a question': '?' in text[:2500],
         'exercises': plumbing or re.search(r'^(1\. |\*\*1\.\*\* )', exercises, re.M),
         'a hidden solution': plumbing or re.search(r'<details>|collapse="true"', exercises)}.items() if not there]
-    page = browser.new_page(viewport=dict(width=1280, height=900))
-    page.goto((site/f'{re.sub(r"^[0-9]+[a-z]?_", "", path.stem)}.html').as_uri())
-    tops = page.evaluate('[...document.querySelectorAll("main img, main .cell svg, main table, main video")].filter(e => !(e.src || "").endsWith("colab.svg")).map(e => e.getBoundingClientRect().top)')
-    page.close()
+    desk.goto((site/f'{re.sub(r"^[0-9]+[a-z]?_", "", path.stem)}.html').as_uri())
+    tops = desk.evaluate('[...document.querySelectorAll("main img, main .cell svg, main table, main video")].filter(e => !(e.src || "").endsWith("colab.svg")).map(e => e.getBoundingClientRect().top)')
     if not plumbing and min(tops, default=1000) > 850: missing.append('a picture (or table) within the first screen')
     report([f'{path.name} lacks {o}' for o in missing])

@@ -1,31 +1,13 @@
 "Styles with a name (nbs/10_style_transfer.ipynb): what ships, and what the command says when a style is missing."
-import io, subprocess, sys
-from contextlib import chdir, redirect_stderr, redirect_stdout
-from types import SimpleNamespace
-from unittest.mock import patch
-
 import pytest, torch
 from PIL import Image
-from letthere_color.cli import main
+from helpers import fails, letthere, letthere_process
 from letthere_color.colorization import Colorization, ModelConfig
 from letthere_color.models import load_model, save_model, shipped_models
 from letthere_color.core import photo2tensor, rgb2lab, sample_photos
 from letthere_color.batches import toy_scenes
 from letthere_color.models import load_styles, model_files
 from letthere_color.inference import Colorizer
-
-def letthere(cwd, *args):
-    "The command, in this process: much quicker than one of its own"
-    out, err, code = io.StringIO(), io.StringIO(), 0
-    with chdir(cwd), redirect_stdout(out), redirect_stderr(err), patch('sys.argv', ['letthere', *map(str, args)]):
-        try: main()
-        except SystemExit as e: code = e.code or 0
-    return SimpleNamespace(returncode=code, stdout=out.getvalue(), stderr=err.getvalue())
-
-def fails(cwd, *args, says):
-    r = letthere(cwd, *args)
-    assert r.returncode == 1 and 'Traceback' not in r.stderr and len(r.stderr.strip().splitlines()) == 1, r.stderr
-    for o in says: assert o in r.stderr, r.stderr
 
 def mean_ab(path): return rgb2lab(photo2tensor(Image.open(path).convert('RGB')))[1:].mean((1,2))
 
@@ -92,8 +74,7 @@ def test_model_of_ones_own(tmp_path, photo, own_model):
     fails(tmp_path, *colorize, '--overwrite', says=['own/styles.safetensors', 'other weights', '--make'])
 
 def test_made_without_fastai(tmp_path, own_model):
-    code = 'import sys; sys.modules["fastai"] = None; from letthere_color.cli import main; main()'
-    r = subprocess.run([sys.executable, '-c', code, 'styles', '--model', 'own', '--make', 'photos'], cwd=tmp_path, capture_output=True, text=True)
+    r = letthere_process(tmp_path, 'styles', '--model', 'own', '--make', 'photos', first='import sys; sys.modules["fastai"] = None; ')
     assert r.returncode == 0 and r.stdout.startswith('2 styles are in own/styles.safetensors'), r.stderr
     assert sorted(p.name for p in own_model.iterdir()) == ['README.md', 'config.json', 'model.safetensors', 'styles.safetensors']
 

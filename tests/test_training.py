@@ -1,7 +1,6 @@
 """Runs that are killed, stopped, and shared by two processes; what fastai expects of a Learner; what training must leave alone."""
-import copy, csv, json, os, random, subprocess, sys, time
+import copy, csv, json, os, signal, subprocess, sys
 from dataclasses import FrozenInstanceError, replace
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np, pytest, torch
@@ -14,6 +13,7 @@ from letthere_color.models import build_model
 from letthere_color.training import colorizer_learner, JointLoss, Recipe, RECIPES
 from letthere_color.runs import load_recipe, RunFolder, train_colorizer
 
+from helpers import ended, hear, killed_at_call, n_calls, PATIENCE, seeded, start
 from toy_run import toy_run
 
 here = Path(__file__).parent
@@ -23,17 +23,6 @@ def undisturbed(tmp_path_factory):
     folder = tmp_path_factory.mktemp('undisturbed')/'run'
     toy_run(folder)
     return folder
-
-@pytest.fixture(scope='module')
-def start():
-    "Starts `toy_run` in a process of its own, at once: a server has imported everything already"
-    ctx = get_context('forkserver')
-    ctx.set_forkserver_preload(['toy_run'])
-    def run(folder, **kw):
-        p = ctx.Process(target=toy_run, args=(folder,), kwargs=kw)
-        p.start()
-        return p
-    return run
 
 def weights(run): return load_file(run/'model/model.safetensors')
 
@@ -47,31 +36,36 @@ def position(run):
     state = torch.load(run/'checkpoint.pt', weights_only=True)
     return state['epoch']*6 + state['batch']
 
-def test_killed_ten_times(tmp_path, start, undisturbed):
-    run, rng, done = tmp_path/'run', random.Random(), 0
-    for _ in range(10):
-        p = start(run, resume=True, seconds=0)
-        time.sleep(rng.uniform(.1, 1.2))
-        p.kill(); p.join()
+def test_killed_ten_times(tmp_path):
+    "The result is as if nothing had happened, and nothing else is left"
+    whole, run, rng, done = tmp_path/'whole', tmp_path/'run', seeded('training'), 0
+    some = n_calls(toy_run, whole, epochs=4, seconds=0)//8  # a checkpoint after each batch
+    for i in range(10):
+        p = start(killed_at_call, rng.randrange(some) + some*(i == 0), toy_run, run, epochs=4, resume=True, seconds=0)
+        assert ended(p) == -signal.SIGKILL
         before, done = done, position(run)
         assert done >= before
-    p = start(run, resume=True); p.join()
-    assert p.exitcode == 0 and same(weights(run), weights(undisturbed))
-    assert len((run/'history.csv').read_text().splitlines()) == 11
+    assert done > 0
+    p = start(toy_run, run, epochs=4, resume=True)
+    assert ended(p) == 0 and same(weights(run), weights(whole))
+    assert len((run/'history.csv').read_text().splitlines()) == 5
+    def names(folder): return {p.relative_to(folder) for p in folder.rglob('*')}
+    assert names(run) == names(whole)
 
-def test_stopped_keeps_what_was_learnt(tmp_path, start, undisturbed):
+def test_stopped_keeps_what_was_learnt(tmp_path, undisturbed):
     run = tmp_path/'run'
-    p = start(run)  # checkpoints each minute: none would be due
-    while not (run/'recipe.json').exists(): time.sleep(.01)
-    time.sleep(1); p.terminate(); p.join()
-    assert p.exitcode != 0 and position(run) > 0
-    p = start(run, resume=True); p.join()
-    assert p.exitcode == 0 and same(weights(run), weights(undisturbed))
+    p = start(toy_run, run, held=True)  # checkpoints each minute: none would be due
+    assert hear(p) == 'learning'
+    before = position(run)
+    p.terminate(); p.conn.send('go on')
+    assert ended(p) not in (0, -signal.SIGTERM) and (before, position(run)) == (6, 8)  # an epoch, and two batches more
+    p = start(toy_run, run, resume=True)
+    assert ended(p) == 0 and same(weights(run), weights(undisturbed))
 
 def test_two_processes_match_one(tmp_path, undisturbed):
     launch = [sys.executable, '-m', 'accelerate.commands.launch', '--multi_gpu', '--num_processes', '2', '--num_machines', '1', '--mixed_precision', 'no',
               '--dynamo_backend', 'no', '--main_process_port', '0']
-    r = subprocess.run([*launch, here/'toy_run.py', tmp_path/'run'], capture_output=True, text=True, cwd=here,
+    r = subprocess.run([*launch, here/'toy_run.py', tmp_path/'run'], capture_output=True, text=True, cwd=here, timeout=PATIENCE,
                        env={**os.environ, 'CUDA_VISIBLE_DEVICES': ''})
     assert r.returncode == 0, r.stderr
     assert 'process 2 of 2' in r.stdout, r.stdout

@@ -79,9 +79,10 @@ def run(paths):
 
 COLAB = """#| hide
 import sys
-if 'google.colab' in sys.modules:  # a fresh machine: fetch the book, install it, work beside its results and images
+if 'google.colab' in sys.modules:  # a fresh machine: fetch the book, add what it lacks, work beside its results and images
     !test -d /content/book || git clone -q --depth 1 GIT_URL /content/book
-    %pip install -q "/content/book[train,onnx]"
+    !python -m pip list --format=freeze --exclude letthere_color > /content/here.txt
+    %pip install -q -c /content/here.txt "/content/book[train,onnx]"
     %cd -q /content/book/nbs"""
 
 def _read_time(cells):

@@ -1,0 +1,27 @@
+"""The tests on a busy machine: `python tools/under_load.py [N] [PYTEST OPTIONS]`
+
+Runs `pytest` N times (3 when not said) while two busy loops for each core take what they can get. Tests wait for events and not
+for time, so that each run passes. Exit 1 if one does not. The loops end with this program, however it ends.
+"""
+import os, subprocess, sys, time
+from pathlib import Path
+
+LOOP = 'import os\nparent = os.getppid()\nwhile os.getppid() == parent: pass'
+
+def main(n, options):
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
+    loops = [subprocess.Popen([sys.executable, '-c', LOOP]) for _ in range(2*cores)]
+    codes = []
+    try:
+        for i in range(n):
+            begun = time.monotonic()
+            codes.append(subprocess.run([sys.executable, '-m', 'pytest', *options], cwd=Path(__file__).parent.parent).returncode)
+            print(f'run {i + 1} of {n} beside {len(loops)} busy loops: {"failed" if codes[-1] else "passed"} in {time.monotonic() - begun:.0f} s', flush=True)
+    finally:
+        for o in loops: o.kill(); o.wait()
+    sys.exit(any(codes))
+
+if __name__ == '__main__':
+    first, options = sys.argv[1:2], sys.argv[2:]
+    if first and not first[0].isdigit(): first, options = [], sys.argv[1:]
+    main(int(*first or [3]), options)
