@@ -41,7 +41,7 @@ MODEL = Option(None, help='small (the default), tiny, a folder, or a hub id owne
 DEVICE = Option('auto', help='auto, cpu, cuda or mps.')
 
 # %% ../nbs/11c_colorize_command.ipynb #12231d02
-def _check(photos, output, style, strength, size, as_json, demo, frame, skip_colour):
+def _check(photos, output, style, strength, size, as_json, demo, frame='auto', skip_colour=False):
     "Raises BadParameter. Does a photo come or go through a pipe?"
     if bool(photos) == demo: raise BadParameter('name at least one photo, or --demo')
     if strength != 1 and not style: raise BadParameter('--style-strength is that of a --style: name one')

@@ -1,7 +1,8 @@
 "What of a photo the network is shown (nbs/06j_frame.ipynb, nbs/06k_seen.ipynb): the picture without its frame, stretched where it must be; and what is told of it."
-import io, json, subprocess, sys
+import io, json
 
 import numpy as np, pytest, torch
+from helpers import letthere
 from PIL import Image
 from letthere_color.core import PhotoError, photo2tensor, rgb2l, rgb2lab, sample_photos
 from letthere_color.folders import colorize_files
@@ -10,9 +11,6 @@ from letthere_color.inference import Colorizer
 from letthere_color.photo_files import read_photo
 from letthere_color.seen import along, colour_rest, is_page, Readable, tone_lines, TONED
 from letthere_color.small_copy import look_around, paint, small_copy, tiled_chroma, working_size
-
-CODE = 'import sys; from letthere_color.cli import main; sys.argv[0] = "letthere"; main()'
-def letthere(cwd, *args): return subprocess.run([sys.executable, '-c', CODE, *map(str, args)], cwd=cwd, capture_output=True, text=True)
 
 PICTURE = np.asarray(sample_photos()['china'].convert('L'))  # 640 x 427
 CUP = np.asarray(sample_photos()['coffee'].convert('L'))     # 600 x 400
