@@ -170,7 +170,7 @@ def toned(lab, i):
 
 def colours(photos):
     of_photos, of_prints = (sorted(rest(small(o)) for o in x) for x in ([p for _, p in photos], [toned(p, i) for i, (_, p) in enumerate(photos)]))
-    return dict(photos=len(photos), least=round(of_photos[0], 2), percentile=round(of_photos[len(photos)//100], 2), toned=len(photos), most=round(of_prints[-1], 2))
+    return dict(photos=len(photos), least=round(of_photos[0], 2), toned=len(photos), most=round(of_prints[-1], 2))
 
 def negatives(photos):
     from sklearn.linear_model import LogisticRegression
@@ -243,7 +243,7 @@ def main():
     steps = dict(alarms=lambda: dict(alarms=alarms([a.photos, *a.more], a.framed, a.list)), tones=lambda: dict(tones=dict(data=a.photos.name, **tones(photos, ways['none'].model))),
                  frames=lambda: frames(photos, ways, a.seed), colours=lambda: dict(colours=colours(photos)), negatives=lambda: dict(negatives=negatives(photos)),
                  doubt=lambda: dict(doubt=doubt(photos, load_model(a.model))), halo=lambda: dict(halo=halo(photos, load_model(a.model))))
-    if a.only: found = json.loads(a.json.read_text()) | found
+    if a.only: found |= json.loads(a.json.read_text())
     for name, step in steps.items():
         if a.only not in (None, name): continue
         print(name, flush=True)
