@@ -33,19 +33,29 @@ _dtype = Option('auto', help='Numbers that the network reckons with; auto: float
                              'faster and looks the same.')
 _strip = Option(False, '--strip',
                 help='Leave out what the original file says: date, place, caption...; its resolution stays.')
+_frame = Option('auto', metavar='auto|none|L,T,R,B', help='What lies around the picture, paper or film, stays '
+                'grey: found, none, or the picture\'s left, top, right and bottom in pixels.')
+_ink = Option(False, '--keep-ink', help='Keep stamps and ink that a toned print has in colour.')
+_skip = Option(False, '--skip-colour', help='Leave photos out that are in colour already.')
 MODEL = Option(None, help='small (the default), tiny, a folder, or a hub id owner/name.')
 DEVICE = Option('auto', help='auto, cpu, cuda or mps.')
 
 # %% ../nbs/11c_colorize_command.ipynb #12231d02
-def _check(photos, output, style, strength, size, as_json, demo):
+def _check(photos, output, style, strength, size, as_json, demo, frame='auto', skip_colour=False):
     "Raises BadParameter. Does a photo come or go through a pipe?"
     if bool(photos) == demo: raise BadParameter('name at least one photo, or --demo')
     if strength != 1 and not style: raise BadParameter('--style-strength is that of a --style: name one')
     if size != 'full' and not (size.isdigit() and int(size) >= 8):
         raise BadParameter(f'{size}: give 8 or more pixels, or full')
+    try:
+        if frame not in ('auto', 'none'):
+            from letthere_color.frame import parse_frame  # brings torch
+            parse_frame(frame)
+    except ValueError as e: raise BadParameter(str(e)) from None
     piped = not demo and ('-' in photos or str(output) == '-')
     if piped and len(photos) > 1: raise BadParameter('- stands for one photo')
     if piped and as_json: raise BadParameter('--json tells of files, not of -')
+    if piped and skip_colour: raise BadParameter('--skip-colour sorts files; - is one photo')
     return piped
 
 # %% ../nbs/11c_colorize_command.ipynb #2f79526d
@@ -56,6 +66,7 @@ def colorize(
     saturation:float=Option(1., min=0, help='1: as the model says; 1.3: livelier; 0: grey.'),
     style:str=_style, style_strength:float=_strength, size:str=_size,
     upsampling:Upsampling=Option('guided', help='How chroma gets its full size.'),
+    frame:str=_frame, keep_ink:bool=_ink, skip_colour:bool=_skip,
     model:str=MODEL, device:str=DEVICE, dtype:Dtype=_dtype,
     format:Format=Option(None, case_sensitive=False,
                          help='Format of the results. Default: that of the photo.'),
@@ -66,17 +77,18 @@ def colorize(
     as_json:bool=Option(False, '--json', help='A line of JSON for each photo.'),
     demo:bool=Option(False, '--demo', help='Colour a sample photo into demo_color.jpg.')):
     "Colour photos; the originals stay as they are."
-    piped = _check(photos, output, style, style_strength, size, as_json, demo)
+    piped = _check(photos, output, style, style_strength, size, as_json, demo, frame, skip_colour)
     suffix = f'.{format.value}' if format else None
     import torch
     from letthere_color.inference import Colorizer
     plan = None if piped else plan_photos(photos, output, recursive, suffix, overwrite)
     colorizer = Colorizer.from_pretrained(
         model, device, size if size == 'full' else int(size), getattr(torch, dtype.value, None), style=style,
-        style_strength=style_strength, saturation=saturation, guided=upsampling == Upsampling.guided)
+        style_strength=style_strength, saturation=saturation, guided=upsampling == Upsampling.guided,
+        frame=frame, keep_ink=keep_ink)
     options = dict(overwrite=overwrite, strip=strip, label=provenance, max_pixels=round(max_pixels*1e6))
     if quality: options['quality'] = quality
     if piped: pipe_photo(colorizer, photos[0], output, suffix, **options)
     else:
         debug = context.find_root().params['debug']
-        if colour_all(colorizer, plan, as_json, debug=debug, **options): raise Exit(1)
+        if colour_all(colorizer, plan, as_json, debug=debug, skip_colour=skip_colour, **options): raise Exit(1)

@@ -230,6 +230,7 @@ class Coloured:
     result:Path
     error:str='' # Why there is no result
     skipped:bool=False # The result existed already
+    in_colour:bool=False # It is in colour already, and was to be left out
     notes:list[str]=field(default_factory=list) # What could not be kept
 
 def _make_folder(folder):
@@ -258,6 +259,7 @@ def colorize_files(colorizer:Colorizer, # The model and its settings
                    max_pixels:int=MAX_PIXELS, # Larger photos are refused
                    stop=lambda: False, # Function; when it says so, no photo is begun any more
                    processes:bool|None=None, # Fork a process for each core? None: where that is safe and pays
+                   skip_colour:bool=False, # Leave photos out that are in colour already?
                    debug:bool=False, # Print where errors came from?
                    **options # More for Colorizer.finish: `label`, `strip`, `quality`
                   ): # Yields a Coloured for each photo, as they are done
@@ -268,6 +270,7 @@ def colorize_files(colorizer:Colorizer, # The model and its settings
     def work(photo, path):
         try:
             job = worker.prepare(photo, max_pixels)
+            if skip_colour and job.in_colour: return Coloured(photo, path, in_colour=True)
             _make_folder(path.parent)
             worker.finish(job, worker.predict(job.copy), path, overwrite=overwrite, **options)
             return Coloured(photo, path, notes=job.notes)

@@ -21,6 +21,8 @@ from .fast import lean_model
 from .small_copy import (enlarge_chroma, halo, look_around, paint, small_copy, tiled_chroma,
                                       working_size, WORKING_SIZE)
 from .photo_writing import write_photo
+from .frame import Frame, frame_of, Inside, only_inside, parse_frame
+from .seen import along, colour_rest, keep_ink, Readable, remarks, tone_lines, TONED
 from .engines import fast_model
 
 # %% ../nbs/07_inference.ipynb #5b82166f
@@ -31,6 +33,9 @@ class Job:
     photo:Photo # The photo, or the first page of it
     copy:Tensor # What the network is to see, `(1,1,h,w)`
     max_pixels:int # Limit for further pages
+    frame:Frame|None=None # What lies around the picture
+    in_colour:bool=False # Has the file colours that are no toning?
+    seen = property(lambda self: Inside(self.photo, self.frame) if self.frame else self.photo) # The picture
     notes = property(lambda self: self.photo.notes) # What could not be kept, and why; after finish
 
 def style_features(model, style) -> Tensor|None:
@@ -57,7 +62,9 @@ class Colorizer:
                  saturation:float=1., # Scales chroma: 0 is grey, 1 what the model says
                  style=None, # A photo whose global features replace the photo's own; or such a tensor
                  style_strength:float=1., # 0: the photo's own colours, 1: those of the style, 1.5: beyond it
-                 guided:bool=True # Let the photo's lightness draw the edges of colours? False: bilinear
+                 guided:bool=True, # Let the photo's lightness draw the edges of colours? False: bilinear
+                 frame='auto', # Find what lies around the picture? `none`; or left, top, right, bottom
+                 keep_ink:bool=False # Keep colours that the tone of a print does not explain?
                 ):
         "Raises ValueError for values that make no sense, `PhotoError` if `style` can't be read."
         if size != 'full' and not (isinstance(size, int) and size >= 8):
@@ -68,6 +75,7 @@ class Colorizer:
         if size == 'full': halo(model)  # says so if tiles can't fit together
         self.model, self.size, self.saturation, self.guided = model, size, saturation, guided
         self.style, self.style_strength = style_features(model, style), style_strength
+        self.frame, self.keep_ink = parse_frame(frame), keep_ink
 
 # %% ../nbs/07_inference.ipynb #88257142
 @patch(cls_method=True)
@@ -78,7 +86,7 @@ def from_pretrained(cls:Colorizer,
                     dtype:torch.dtype|None=None, # float32, bfloat16; None: fast, and looks the same
                     fast:bool=True, # On a processor, take `fast_model`?
                     style=None, # A photo, its features, or a preset: `class:sunset`
-                    **kw # `saturation`, `style_strength`, `guided`
+                    **kw # `saturation`, `style_strength`, `guided`, `frame`, `keep_ink`
                    ):
     "Load a model. Raises FileNotFoundError with names that exist, ValueError for the device or the preset."
     model = load_model(name_or_path, device)
@@ -95,14 +103,22 @@ def prepare(self:Colorizer, photo, # A path, the bytes of a file, a PIL image or
            ) -> Job:
     "First stage: read a photo, and shrink it for the network. Raises `PhotoError` if it can't be read."
     p = photo if isinstance(photo, Photo) else read_photo(photo, max_pixels)
-    (w, h), full = p.size, self.size == 'full'
-    size = (self.model.config.global_size,)*2 if full else working_size(h, w, self.size)
-    return Job(photo, p, small_copy(p, size, full), max_pixels)
+    def look(seen):
+        (w, h), full = seen.size, self.size == 'full'
+        size = (self.model.config.global_size,)*2 if full else working_size(h, w, self.size)
+        return small_copy(seen, size, full)
+    copy, in_colour = look(p), colour_rest(p) >= TONED
+    frame = frame_of(p, self.frame, copy)
+    if frame: copy = look(Inside(p, frame))
+    said = remarks(copy, in_colour and not self.keep_ink, frame and frame.box)
+    p.notes.extend(o for o in said if o not in p.notes)
+    return Job(photo, p, copy, max_pixels, frame, in_colour)
 
 @patch
 def predict(self:Colorizer, copies:Tensor # Of one shape, `(B,1,h,w)`
            ) -> Tensor: # What finish wants: `(B,2,h,w)`, or, if `size` is full, global features `(B,256)`
     "Second stage: the network. Raises ValueError if the model gives no numbers."
+    copies = along(copies, tone_lines(copies))
     around = self.style
     if around is None or self.style_strength != 1:
         own = look_around(self.model, copies)
@@ -116,10 +132,15 @@ def chroma(self:Colorizer, job:Job, # From prepare
            answer:Tensor # From predict, of this photo, `(1,...)`
           ): # Function `(y0, y1, L)` -> a, b of these rows `(1,2,n,W)`
     "Colours of the full-size photo, strip by strip."
-    size = job.photo.size[::-1]
-    if self.size != 'full': return enlarge_chroma(answer*self.saturation, job.copy, size, self.guided)
-    rows = tiled_chroma(self.model, job.photo, answer if answer.numel() else None)
-    return lambda y0, y1, L: rows(y0, y1, L)*self.saturation
+    size = job.seen.size[::-1]
+    if self.size != 'full': rows = enlarge_chroma(answer*self.saturation, job.copy, size, self.guided)
+    else:
+        lines = tone_lines(job.copy)
+        view = job.seen if lines is None else Readable(job.seen, lines)
+        tiles = tiled_chroma(self.model, view, answer if answer.numel() else None)
+        def rows(y0, y1, L): return tiles(y0, y1, L)*self.saturation
+    if job.frame: rows = only_inside(job.frame, rows)
+    return keep_ink(job.photo, rows) if self.keep_ink else rows
 
 @patch
 def __call__(self:Colorizer, photo # A path, the bytes of a file, a PIL image or an array

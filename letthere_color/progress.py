@@ -37,8 +37,8 @@ class _Report:
         self.bar.start()
     def add(self, done):
         photo = str(done.photo) if isinstance(done.photo, (str, Path)) else 'a sample photo'
-        status = 'failed' if done.error else 'skipped' if done.skipped else 'coloured'
-        self.counts[status] += 1
+        status = 'failed' if done.error else 'skipped' if done.skipped else 'in colour' if done.in_colour else 'coloured'
+        self.counts[status] = self.counts.get(status, 0) + 1
         if self.as_json: return self.tell(photo=photo, result=str(done.result), status=status,
                                           error=done.error, notes=done.notes)
         for o in [done.error]*bool(done.error) + [f'{photo}: {note}' for note in done.notes]: self.complain(o)
@@ -53,8 +53,9 @@ class _Report:
         self.bar.stop()
         if self.as_json: return self.tell(**self.counts, seconds=round(time.monotonic() - self.begun, 2))
         said = ', '.join(f'{n} {what}' for what, n in self.counts.items() if n)
-        if self.n > 1 or self.counts['skipped']:
-            print(said.replace('skipped', 'skipped (the results exist already)'))
+        if self.n > 1 or not self.counts['coloured'] + self.counts['failed']:
+            said = said.replace('skipped', 'skipped (the results exist already)')
+            print(said.replace('in colour', 'left out (in colour already)'))
 
 # %% ../nbs/07c_progress.ipynb #ce779167
 def _check_format(path, suffix):

@@ -24,7 +24,8 @@ def with_style(colorizer:Colorizer, # With a model and options
                strength:float=1. # 0: the photo's own colours, 1: those of the style, 1.5: beyond it
               ) -> Colorizer: # With the same model and options
     "The same colorizer in another mood (section 4.5)."
-    return Colorizer(colorizer.model, colorizer.size, colorizer.saturation, style, strength, colorizer.guided)
+    return Colorizer(colorizer.model, colorizer.size, colorizer.saturation, style, strength, colorizer.guided,
+                     colorizer.frame, colorizer.keep_ink)
 
 # %% ../nbs/10_style_transfer.ipynb #4185cb27
 @torch.no_grad()
