@@ -1,4 +1,4 @@
-"What of a photo the network is shown (nbs/06j_frame.ipynb, nbs/06k_seen.ipynb): the picture without its frame, stretched where it must be; and what is told of it."
+"What of a photo the network is shown (nbs/06k_frame.ipynb, nbs/06l_seen.ipynb): the picture without its frame, stretched where it must be; and what is told of it."
 import io, json
 
 import numpy as np, pytest, torch
