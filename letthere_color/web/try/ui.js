@@ -1,5 +1,7 @@
 // What the visitor sees and does. The work is in worker.js.
 
+import { Correcting } from "./correct.js";
+
 const $ = (id) => document.getElementById(id);
 const percent = (x) => `${Math.round(100 * x)} %`;
 const readable = (name) => name.replace(/^obj_/, "").replaceAll("_", " ");
@@ -75,7 +77,9 @@ function explain(name, error) {
 
 // ---- a photo
 
-let photo = null; // {name, width, height, animated, scenes}
+const COMPARE = "The slider on the picture compares.";
+
+let photo = null; // {name, size, width, height, animated, scenes}
 let newest = 0;
 
 async function open(file) {
@@ -85,11 +89,12 @@ async function open(file) {
   try {
     const found = await ask("open", { file });
     if (turn !== newest) return;
-    photo = { ...found, name: file.name };
+    photo = { ...found, name: file.name, size: file.size };
     resetMood();
+    const word = correcting.opened(photo);
     show($("before"), found.grey);
     await paint();
-    reveal();
+    reveal(word);
   } catch (e) {
     if (turn !== newest) return;
     complain(explain(file.name, e));
@@ -103,7 +108,7 @@ function show(canvas, bitmap) {
   canvas.getContext("bitmaprenderer").transferFromImageBitmap(bitmap);
 }
 
-function reveal() {
+function reveal(word) {
   $("empty").hidden = true;
   $("picture").hidden = $("panel").hidden = false;
   $("compare").style.setProperty("--ratio", photo.width / photo.height);
@@ -111,7 +116,7 @@ function reveal() {
     `${photo.name}, ${photo.width} × ${photo.height} pixels` +
     (photo.animated ? "; it is animated, this is its first picture" : "");
   listScenes(photo.scenes);
-  say(`${photo.name} is coloured. The slider on the picture compares.`);
+  say(`${photo.name} is coloured. ${word || COMPARE}`);
 }
 
 function listScenes(scenes) {
@@ -132,6 +137,16 @@ const settings = () => ({
   mood: $("mood").value,
   weight: $("weight").value / 100,
   strength: $("strength").value / 100,
+  hints: correcting.hints,
+});
+
+const correcting = new Correcting({
+  changed: repaint,
+  turned: (on) => say(on ? "" : COMPARE),
+  keep(blob, name) {
+    download(blob, name);
+    say(`${name} is saved. Open it here, or give it to the command: letthere colorize --hints`);
+  },
 });
 
 let painting = null; // the paint that runs
@@ -144,7 +159,9 @@ async function paint() {
     try {
       while (again) {
         again = false;
-        show($("after"), (await ask("paint", settings())).picture);
+        const { picture, pale } = await ask("paint", settings());
+        show($("after"), picture);
+        correcting.painted(pale);
       }
     } finally {
       painting = null;
@@ -207,9 +224,11 @@ async function save(type) {
   say("Colouring at full size", 0);
   $("png").disabled = $("jpeg").disabled = true;
   try {
-    const { result } = await ask("save", { type, ...settings() });
+    const given = { type, ...settings() };
+    const { result } = await ask("save", given);
     const name = `${photo.name.replace(/\.\w+$/, "")}_color.${type === "image/png" ? "png" : "jpg"}`;
     download(result, name);
+    correcting.kept(given.hints);
     say(`${name} is saved.`);
   } catch (e) {
     complain(explain(photo.name, e));
@@ -227,13 +246,24 @@ function download(blob, name) {
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
 
+async function openHints(file) {
+  complain("");
+  try {
+    if (!photo) throw Object.assign(new Error("has hints: open their photo first."), { refusal: true });
+    say(`${await correcting.open(file)} from ${file.name}.`);
+  } catch (e) {
+    complain(explain(file.name, e));
+  }
+}
+
 // ---- where photos come from
 
 const sample = fetch(new URL("assets/sample.jpg", import.meta.url)).then((o) => o.blob());
 
 function take(files) {
   const file = [...files].find((o) => o.type.startsWith("image/")) ?? files[0];
-  if (file) open(file);
+  if (/\.json$/i.test(file?.name)) openHints(file);
+  else if (file) open(file);
 }
 
 function listen() {
@@ -247,6 +277,11 @@ function listen() {
     if (target.files[0]) openStyle(target.files[0]);
     target.value = "";
   });
+  $("hints-file").addEventListener("change", ({ target }) => {
+    take(target.files);
+    target.value = "";
+  });
+  addEventListener("beforeunload", (e) => correcting.unkept && e.preventDefault());
   $("sample").addEventListener("click", async () =>
     open(new File([await sample], "rocket.jpg", { type: "image/jpeg" })),
   );

@@ -2,6 +2,7 @@
 
 import { painter } from "./chroma.js";
 import { writeGrey } from "./color.js";
+import { tinted } from "./hints.js";
 import { likeliest, loadModel, look } from "./model.js";
 import { colouredFile, readPhoto, readStyle } from "./photo.js";
 import { Refusal } from "./refusal.js";
@@ -39,18 +40,20 @@ const tasks = {
   },
 
   /** The photo as it is on the screen, in colour */
-  async paint({ mood, weight, strength }) {
+  async paint({ mood, weight, strength, hints }) {
     await setMood(mood, weight);
-    const { pixels, L, a, b, copy } = photo;
+    const { pixels, L, copy } = photo;
+    const { a, b, pale } = tinted(photo, hints);
     const picture = new ImageData(pixels.data.slice(), pixels.width);
     painter(a, b, copy, pixels.width, pixels.height)(0, L, picture.data, strength);
-    return { picture: await createImageBitmap(picture) };
+    return { picture: await createImageBitmap(picture), pale };
   },
 
   /** The photo at full size, as a file */
-  async save({ type, mood, weight, strength }) {
+  async save({ type, mood, weight, strength, hints }) {
     const { note } = await setMood(mood, weight);
-    const { file, a, b, copy, width, height } = photo;
+    const { file, copy, width, height } = photo;
+    const { a, b } = tinted(photo, hints);
     const paint = painter(a, b, copy, width, height);
     const coloured = (y, L, rgba) => paint(y, L, rgba, strength);
     const result = await colouredFile(file, type, coloured, (share) => postMessage({ saved: share }));
