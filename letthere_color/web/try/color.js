@@ -29,7 +29,9 @@ const byte = (x) => TO_BYTE[Math.min(65536, Math.max(0, Math.floor(x * 65536 + 0
 
 /** L, a and b of a colour of three bytes. */
 export function labOf(rgb) {
-  const [x, y, z] = RGB_TO_XYZ.map((row) => root(row.reduce((sum, k, i) => sum + k * linear(rgb[i] / 255), 0)));
+  const [x, y, z] = RGB_TO_XYZ.map((row) =>
+    root(row.reduce((sum, k, i) => sum + k * linear(rgb[i] / 255), 0)),
+  );
   return [116 * y - 16, 500 * (x - y), 200 * (y - z)];
 }
 

@@ -50,7 +50,8 @@ export class Correcting {
     this.#photo = this.#photos.get(key);
     this.#marks.resize(width, height);
     this.#turn(false);
-    if (this.hints.length) return `Your ${many(this.hints.length)} for it ${this.hints.length > 1 ? "are" : "is"} here again.`;
+    if (this.hints.length)
+      return `Your ${many(this.hints.length)} for it ${this.hints.length > 1 ? "are" : "is"} here again.`;
     if (before !== this.#photo && before.edits.now.hints.length)
       return `Your ${many(before.edits.now.hints.length)} for ${before.name} will be here when you open it again.`;
     return "";
@@ -62,7 +63,8 @@ export class Correcting {
     $("pale").hidden = !here;
     if (here) {
       const dark = lightnessOf(this.#seen(this.#chosen.points[0])) < 50;
-      $("pale").textContent = `Here the photo is too ${dark ? "dark" : "bright"} for so strong a colour: it becomes paler.`;
+      $("pale").textContent =
+        `Here the photo is too ${dark ? "dark" : "bright"} for so strong a colour: it becomes paler.`;
     }
     if (!this.#gesture) this.#show();
   }
@@ -167,7 +169,10 @@ export class Correcting {
 
   #keep() {
     const text = writtenHints(this.hints, this.#photo);
-    this.#page.keep(new Blob([text], { type: "application/json" }), `${this.#photo.name.replace(/\.\w+$/, "")}_hints.json`);
+    this.#page.keep(
+      new Blob([text], { type: "application/json" }),
+      `${this.#photo.name.replace(/\.\w+$/, "")}_hints.json`,
+    );
     this.kept(this.hints);
   }
 
@@ -178,7 +183,9 @@ export class Correcting {
 
   /** Is there work that no file holds? */
   get unkept() {
-    return [...this.#photos.values()].some(({ edits, kept }) => edits.now.hints.length && edits.now.hints !== kept);
+    return [...this.#photos.values()].some(
+      ({ edits, kept }) => edits.now.hints.length && edits.now.hints !== kept,
+    );
   }
 
   // ---- controls
@@ -235,7 +242,11 @@ export class Correcting {
   /** Colour of the picture at a point of the photo. */
   #seen([x, y]) {
     const canvas = $("after");
-    return colourAt(canvas, ((x + 0.5) * canvas.width) / this.#photo.width, ((y + 0.5) * canvas.height) / this.#photo.height);
+    return colourAt(
+      canvas,
+      ((x + 0.5) * canvas.width) / this.#photo.width,
+      ((y + 0.5) * canvas.height) / this.#photo.height,
+    );
   }
 
   #show() {
@@ -260,7 +271,8 @@ export class Correcting {
     const { colour } = this.#chosen ?? this.#brush;
     if (this.#pipette) return "Click on the colour to take.";
     if (this.#chosen && !colour) return "Which colour is it? Until you choose, it stays as it is.";
-    if (this.#chosen) return "Too little? Draw over more of it. Too much? Lower its reach, or click there and take “As it is”.";
+    if (this.#chosen)
+      return "Too little? Draw over more of it. Too much? Lower its reach, or click there and take “As it is”.";
     if (colour) return `Click on what is ${nameOf(colour)}, or draw over it.`;
     return "Click on a thing whose colour you know.";
   }

@@ -65,10 +65,22 @@ export class Marks {
   #reach({ points, reach: part }) {
     const reach = part * Math.max(...this.#size);
     const d = way(points);
-    const mask = drawn("mask", { id: "rest", maskUnits: "userSpaceOnUse", x: 0, y: 0, width: "100%", height: "100%" });
+    const mask = drawn("mask", {
+      id: "rest",
+      maskUnits: "userSpaceOnUse",
+      x: 0,
+      y: 0,
+      width: "100%",
+      height: "100%",
+    });
     mask.append(
       drawn("rect", { width: "100%", height: "100%", fill: "#fff" }),
-      drawn("path", { d, class: "wide", stroke: "#000", "stroke-width": Math.max(0, 2 * (reach - 1.5 * this.#scale)) }),
+      drawn("path", {
+        d,
+        class: "wide",
+        stroke: "#000",
+        "stroke-width": Math.max(0, 2 * (reach - 1.5 * this.#scale)),
+      }),
     );
     return [mask, drawn("path", { d, class: "wide reach", "stroke-width": 2 * reach, mask: "url(#rest)" })];
   }

@@ -81,12 +81,12 @@ export function enlarged(x, w, h) {
   const columns = places(x.w, w);
   const rows = places(x.h, h);
   const wide = plane(w, x.h);
-  columns.forEach(({ before, after, part }, i) => {
-    for (let y = 0; y < x.h; y++) {
+  for (let y = 0; y < x.h; y++)
+    for (let i = 0; i < w; i++) {
+      const { before, after, part } = columns[i];
       const a = x.data[y * x.w + before];
       wide.data[y * w + i] = a + part * (x.data[y * x.w + after] - a);
     }
-  });
   return (y, out) => {
     const { before, after, part } = rows[y];
     for (let i = 0, p = before * w, q = after * w; i < w; i++, p++, q++)

@@ -43,6 +43,8 @@ export class Swatches {
       dress(o, common[i]);
       o.checked = common[i].colour === chosen;
     });
-    this.#near.forEach((o, i) => dress(o, { ...near[i], name: `${nameOf(near[i].colour)}, ${near[i].name}` }));
+    this.#near.forEach((o, i) =>
+      dress(o, { ...near[i], name: `${nameOf(near[i].colour)}, ${near[i].name}` }),
+    );
   }
 }

@@ -1,43 +1,18 @@
 // What the visitor sees and does. The work is in worker.js.
 
+import { ask, hear } from "./ask.js";
 import { Correcting } from "./correct.js";
 
 const $ = (id) => document.getElementById(id);
 const percent = (x) => `${Math.round(100 * x)} %`;
 const readable = (name) => name.replace(/^obj_/, "").replaceAll("_", " ");
 
-// ---- the worker
-
-/** A worker started from a blob obeys the policy of this page; one started from an address would not. */
-function startWorker() {
-  const address = JSON.stringify(new URL("worker.js", import.meta.url));
-  const blob = new Blob([`import ${address}`], { type: "text/javascript" });
-  return new Worker(URL.createObjectURL(blob), { type: "module" });
-}
-
-const worker = startWorker();
-const waiting = new Map();
-let count = 0;
-
-/** Ask the worker; the answer is a promise. */
-function ask(task, given = {}) {
-  const id = ++count;
-  worker.postMessage({ id, task, ...given });
-  return new Promise((resolve, reject) => waiting.set(id, { resolve, reject }));
-}
-
-worker.addEventListener("message", ({ data }) => {
-  if (data.loaded) say(`Loading the network: ${percent(data.loaded)}`, data.loaded);
-  if (data.saved) say("Colouring at full size", data.saved);
-  if (data.styles) ready(data.styles);
-  if (data.broken) dead(data.broken);
-  if (!waiting.has(data.id)) return;
-  const { resolve, reject } = waiting.get(data.id);
-  waiting.delete(data.id);
-  if (data.error) reject(Object.assign(new Error(data.error), { refusal: data.refusal }));
-  else resolve(data);
+hear({
+  loaded: (share) => say(`Loading the network: ${percent(share)}`, share),
+  saved: (share) => say("Colouring at full size", share),
+  styles: ready,
+  broken: dead,
 });
-worker.addEventListener("error", (e) => dead(e.message || "this browser is too old"));
 
 // ---- telling
 

@@ -1,6 +1,6 @@
 // The work, beside the page, so that the page always answers. Messages: {id, task, ...} in, {id, ...} out.
 
-import { painter } from "./chroma.js";
+import { changedPart, painter } from "./chroma.js";
 import { writeGrey } from "./color.js";
 import { tinted } from "./hints.js";
 import { likeliest, loadModel, look } from "./model.js";
@@ -42,10 +42,8 @@ const tasks = {
   /** The photo as it is on the screen, in colour */
   async paint({ mood, weight, strength, hints }) {
     await setMood(mood, weight);
-    const { pixels, L, copy } = photo;
     const { a, b, pale } = tinted(photo, hints);
-    const picture = new ImageData(pixels.data.slice(), pixels.width);
-    painter(a, b, copy, pixels.width, pixels.height)(0, L, picture.data, strength);
+    const picture = repainted([a, b], strength);
     return { picture: await createImageBitmap(picture), pale };
   },
 
@@ -60,6 +58,21 @@ const tasks = {
     return { result: await withNote(result, note) };
   },
 };
+
+/** The photo of the screen with this chroma. Where it did not change, what was painted last is still right. */
+function repainted(chroma, strength) {
+  const { pixels, L, copy, shown } = photo;
+  const { width: w, height: h } = pixels;
+  const same = shown?.strength === strength;
+  const picture = same ? shown.picture : new ImageData(pixels.data.slice(), w);
+  const part = same ? changedPart(shown.chroma, chroma, w, h) : { left: 0, top: 0, right: w, bottom: h };
+  const { left, top, right, bottom } = part;
+  const rows = [top * w, bottom * w];
+  const rgba = picture.data.subarray(4 * rows[0], 4 * rows[1]);
+  painter(...chroma, copy, w, h)(top, L.subarray(...rows), rgba, strength, left, right);
+  photo.shown = { chroma, strength, picture };
+  return picture;
+}
 
 const key = (mood, weight) => JSON.stringify(mood === "own" ? mood : [mood, weight]);
 
