@@ -1,17 +1,12 @@
 // Colour at full size: the chroma of the small copy, its edges drawn by the photo's own lightness (chapter 7).
 
-import { enlarged, plane } from "./resize.js";
+import { enlarged, mapped, plane } from "./resize.js";
 import { writeColour } from "./color.js";
 
 const EPS = 0.01; // variances of lightness below this say nothing
 const SPREADS = 3; // pixels of the copy as far as one of them colours the photo: twice a box, and between two
 
-const combined = (f, x, y) =>
-  plane(
-    x.w,
-    x.h,
-    x.data.map((o, i) => f(o, y.data[i])),
-  );
+const combined = (f, x, y) => mapped(x, (o, i) => f(o, y.data[i]));
 const product = (x, y) => combined((o, p) => o * p, x, y);
 const difference = (x, y) => combined((o, p) => o - p, x, y);
 
@@ -60,19 +55,19 @@ export function changedPart(before, after, w, h) {
   };
 }
 
-/** A function that colours rows, or a part of them: (first row, lightness, rgba, strength, left, right), for a
- * photo of w x h pixels. */
+/** A function that colours rows, or a part of them: (first row, lightness, rgba, from which to which
+ * column), for a photo of w x h pixels. */
 export function painter(a, b, copy, w, h) {
   const rows = [a, b, copy, edgeSlope(a, copy), edgeSlope(b, copy)].map((x) => enlarged(x, w, h));
   const lines = rows.map(() => new Float32Array(w));
-  return (y0, L, rgba, strength, left = 0, right = w) => {
+  return (y0, L, rgba, { left = 0, right = w } = {}) => {
     for (let k = 0; k < L.length; k += w) {
       rows.forEach((row, i) => row(y0 + k / w, lines[i]));
       const [as, bs, soft, slopeA, slopeB] = lines;
       for (let i = left; i < right; i++) {
         const edge = L[k + i] / 100 - soft[i];
         const [ca, cb] = [as[i] + slopeA[i] * edge, bs[i] + slopeB[i] * edge];
-        writeColour(rgba, 4 * (k + i), L[k + i], ca * strength, cb * strength);
+        writeColour(rgba, 4 * (k + i), L[k + i], ca, cb);
       }
     }
   };

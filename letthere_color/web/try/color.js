@@ -27,6 +27,9 @@ const LUMINANCE = RGB_TO_XYZ[1].map((k) => Float64Array.from({ length: 256 }, (_
 const TO_BYTE = Uint8Array.from({ length: 65537 }, (_, i) => Math.round(gamma(i / 65536) * 255));
 const byte = (x) => TO_BYTE[Math.min(65536, Math.max(0, Math.floor(x * 65536 + 0.5)))];
 
+/** Three bytes of #rrggbb. */
+export const bytesOf = (hex) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
+
 /** L, a and b of a colour of three bytes. */
 export function labOf(rgb) {
   const [x, y, z] = RGB_TO_XYZ.map((row) =>

@@ -1,10 +1,11 @@
 // Colours that the visitor knows: hints on the photo, and the part of the page that makes them.
 
-import { lightness } from "./color.js";
+import { bytesOf, lightness } from "./color.js";
 import { Edits } from "./edits.js";
-import { DEFAULT_REACH, readHints, writtenHints } from "./hints.js";
+import { usualReach } from "./hints.js";
+import { read, written } from "./hints_file.js";
 import { Marks } from "./marks.js";
-import { bytesOf, colourAt, nameOf } from "./palette.js";
+import { colourAt, nameOf } from "./palette.js";
 import { Swatches } from "./swatches.js";
 
 const $ = (id) => document.getElementById(id);
@@ -17,10 +18,11 @@ export class Correcting {
   #marks;
   #swatches;
   #photos = new Map(); // all that were open, for when they come back
-  #photo = { name: "", width: 1, height: 1, edits: new Edits(), kept: [] };
-  #brush = { colour: null, reach: DEFAULT_REACH }; // of the next hint; colour null: the one that is there
+  #photo = { name: "", width: 1, height: 1, least: 1, edits: new Edits(), kept: [] };
+  #brush = { colour: null, width: 0, reach: 0 }; // of the next hint; colour null: the one that is there
   #gesture = ""; // draw or move
   #pipette = false;
+  #pale = [];
 
   constructor(page) {
     this.#page = page;
@@ -43,29 +45,27 @@ export class Correcting {
   }
 
   /** A photo is open. What to say about its hints, and those of the one before, which wait until it comes back. */
-  opened({ name, width, height, size }) {
+  opened({ name, size, width, height, least }) {
     const before = this.#photo;
     const key = JSON.stringify([name, size]);
-    if (!this.#photos.has(key)) this.#photos.set(key, { name, width, height, edits: new Edits(), kept: [] });
+    if (!this.#photos.has(key))
+      this.#photos.set(key, { name, width, height, least, edits: new Edits(), kept: [] });
     this.#photo = this.#photos.get(key);
+    this.#brush = { colour: null, width: 0, reach: usualReach(this.#photo) };
     this.#marks.resize(width, height);
+    $("reach").min = Math.ceil((100 * least) / Math.max(width, height));
+    $("reach").max = Math.max(100, $("reach").min);
     this.#turn(false);
-    if (this.hints.length)
-      return `Your ${many(this.hints.length)} for it ${this.hints.length > 1 ? "are" : "is"} here again.`;
-    if (before !== this.#photo && before.edits.now.hints.length)
-      return `Your ${many(before.edits.now.hints.length)} for ${before.name} will be here when you open it again.`;
+    this.#show();
+    const [here, there] = [this.hints.length, before.edits.now.hints.length];
+    if (here) return `Your ${many(here)} for it: here again.`;
+    if (there) return `Your ${many(there)} for ${before.name} will be back when you open it again.`;
     return "";
   }
 
   /** The picture is painted; pale are the hints whose colour its lightness does not allow. */
   painted(pale) {
-    const here = pale.includes(this.#edits.now.selected);
-    $("pale").hidden = !here;
-    if (here) {
-      const dark = lightnessOf(this.#seen(this.#chosen.points[0])) < 50;
-      $("pale").textContent =
-        `Here the photo is too ${dark ? "dark" : "bright"} for so strong a colour: it becomes paler.`;
-    }
+    this.#pale = pale;
     if (!this.#gesture) this.#show();
   }
 
@@ -77,7 +77,7 @@ export class Correcting {
       this.#give({ colour: this.#seen(point) });
     } else if (hit < 0) {
       this.#gesture = "draw";
-      this.#try([...this.hints, { points: [point], ...this.#brush }], this.hints.length);
+      this.#try([...this.hints, { points: [point], box: false, ...this.#brush }], this.hints.length);
     } else {
       this.#gesture = "move";
       this.#try(this.hints, hit);
@@ -159,7 +159,7 @@ export class Correcting {
 
   /** Hints from a file, in the place of those that are here. Throws a Refusal. */
   async open(file) {
-    const hints = readHints(await file.text(), this.#photo.width, this.#photo.height);
+    const hints = read(await file.text(), this.#photo);
     this.#turn(true);
     this.#try(hints, -1);
     this.#edits.settle();
@@ -168,7 +168,7 @@ export class Correcting {
   }
 
   #keep() {
-    const text = writtenHints(this.hints, this.#photo);
+    const text = written(this.hints, this.#photo);
     this.#page.keep(
       new Blob([text], { type: "application/json" }),
       `${this.#photo.name.replace(/\.\w+$/, "")}_hints.json`,
@@ -197,7 +197,7 @@ export class Correcting {
     on("colour", "change", () => this.#edits.settle());
     on("own", "click", () => this.#give({ colour: null }));
     on("pipette", "click", () => this.#usePipette(!this.#pipette));
-    on("reach", "input", () => this.#give({ reach: $("reach").value / 100 }, false));
+    on("reach", "input", () => this.#give({ reach: this.#reach }, false));
     on("reach", "change", () => this.#edits.settle());
     on("undo", "click", () => this.#go("undo"));
     on("redo", "click", () => this.#go("redo"));
@@ -237,6 +237,12 @@ export class Correcting {
     e.preventDefault();
   }
 
+  /** What the slider says, in pixels of the photo. */
+  get #reach() {
+    const { width, height, least } = this.#photo;
+    return Math.max(Math.ceil(least), Math.round(($("reach").value * Math.max(width, height)) / 100));
+  }
+
   // ---- what is seen
 
   /** Colour of the picture at a point of the photo. */
@@ -258,8 +264,11 @@ export class Correcting {
     this.#swatches.show(lightnessOf(seen), colour ?? seen, colour);
     $("colour").value = colour ?? seen;
     $("own").setAttribute("aria-pressed", !colour);
-    $("reach").value = 100 * reach;
-    $("reach-value").textContent = `${Math.round(100 * reach)} %`;
+    $("reach").value = Math.round((100 * reach) / Math.max(this.#photo.width, this.#photo.height));
+    $("reach-value").textContent = `${$("reach").value} %`;
+    $("pale").hidden = !chosen || !this.#pale.includes(selected);
+    $("pale").textContent =
+      `Here the photo is too ${lightnessOf(seen) < 50 ? "dark" : "bright"} for so strong a colour: it becomes paler.`;
     $("undo").disabled = !this.#edits.canUndo;
     $("redo").disabled = !this.#edits.canRedo;
     $("remove").disabled = !chosen;

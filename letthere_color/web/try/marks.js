@@ -1,27 +1,29 @@
 // The hints as they lie on the photo: drawn, pointed at, drawn anew. Positions are pixels of the photo.
 
+import { distance } from "./hints.js";
+
 const SVG = "http://www.w3.org/2000/svg";
 const NEAR = 16; // pixels of the screen: pointing so near to a hint means this hint
 const APART = 5; // pixels of the screen between two points of a stroke
 
-/** Its way on the screen: a line; for one place a line without length, which round ends make a dot. */
-const way = (points) => `M${points.map((p) => p.join(" ")).join("L")}${points.length > 1 ? "" : "h0.001"}`;
+/** Its way on the screen: a box, a line, or a line without length, of which round ends make a dot. */
+function way({ points, box }) {
+  const [[x0, y0], [x1, y1] = []] = points;
+  if (box) return `M${x0} ${y0}H${x1}V${y1}H${x0}Z`;
+  return `M${points.map((p) => p.join(" ")).join("L")}${points.length > 1 ? "" : "h0.001"}`;
+}
+
+/** Points of the line that one sees. */
+function outline({ points, box }) {
+  if (!box) return points;
+  const [[x0, y0], [x1, y1]] = points;
+  return [[x0, y0], [x1, y0], [x1, y1], [x0, y1], [x0, y0]]; // prettier-ignore
+}
 
 function drawn(name, attributes) {
   const o = document.createElementNS(SVG, name);
   for (const [key, value] of Object.entries(attributes)) o.setAttribute(key, value);
   return o;
-}
-
-/** How far p is from the line through points. */
-function distance([x, y], points) {
-  const all = points.map(([x0, y0], i) => {
-    const [x1, y1] = points[Math.min(i + 1, points.length - 1)];
-    const long = (x1 - x0) ** 2 + (y1 - y0) ** 2;
-    const t = long && Math.min(1, Math.max(0, ((x - x0) * (x1 - x0) + (y - y0) * (y1 - y0)) / long));
-    return Math.hypot(x - x0 - t * (x1 - x0), y - y0 - t * (y1 - y0));
-  });
-  return Math.min(...all);
 }
 
 /** Tells its listener {press, drag, release, cancel}: press(point, index of the hint there or -1), drag(point). */
@@ -54,42 +56,39 @@ export class Marks {
 
   draw(hints, selected) {
     this.#hints = hints;
-    this.#svg.replaceChildren(
+    const centred = drawn("g", { transform: "translate(.5 .5)" });
+    centred.append(
       ...(hints[selected] ? this.#reach(hints[selected]) : []),
       ...hints.flatMap((hint, i) => this.#mark(hint, i === selected)),
-      this.#crosshair(),
     );
+    this.#svg.replaceChildren(centred, this.#crosshair());
   }
 
   /** The border of what a hint reaches: a broad line, of which a mask leaves the edge. */
-  #reach({ points, reach: part }) {
-    const reach = part * Math.max(...this.#size);
-    const d = way(points);
-    const mask = drawn("mask", {
-      id: "rest",
-      maskUnits: "userSpaceOnUse",
-      x: 0,
-      y: 0,
-      width: "100%",
-      height: "100%",
-    });
+  #reach(hint) {
+    const d = way(hint);
+    const whole = { x: 0, y: 0, width: "100%", height: "100%" };
+    const mask = drawn("mask", { id: "rest", maskUnits: "userSpaceOnUse", ...whole });
+    const inner = Math.max(0, 2 * (hint.reach - 1.5 * this.#scale));
     mask.append(
-      drawn("rect", { width: "100%", height: "100%", fill: "#fff" }),
+      drawn("rect", { ...whole, fill: "#fff" }),
       drawn("path", {
         d,
         class: "wide",
+        fill: hint.box ? "#000" : "none",
         stroke: "#000",
-        "stroke-width": Math.max(0, 2 * (reach - 1.5 * this.#scale)),
+        "stroke-width": inner,
       }),
     );
-    return [mask, drawn("path", { d, class: "wide reach", "stroke-width": 2 * reach, mask: "url(#rest)" })];
+    const wide = { class: "wide reach", "stroke-width": 2 * hint.reach, mask: "url(#rest)" };
+    return [mask, drawn("path", { d, ...wide })];
   }
 
-  #mark({ points, colour }, chosen) {
-    const [d, size] = [way(points), points.length > 1 ? "stroke" : "dot"];
-    const layers = [chosen ? "chosen" : "edge", "rim", colour ? "core" : "own"];
+  #mark(hint, chosen) {
+    const [d, size] = [way(hint), hint.points.length > 1 ? "stroke" : "dot"];
+    const layers = [chosen ? "chosen" : "edge", "rim", hint.colour ? "core" : "own"];
     const paths = layers.map((o) => drawn("path", { class: `${size} ${o}`, d }));
-    if (colour) paths.at(-1).setAttribute("stroke", colour);
+    if (hint.colour) paths.at(-1).setAttribute("stroke", hint.colour);
     return paths;
   }
 
@@ -115,7 +114,7 @@ export class Marks {
 
   /** The hint at a point: the nearest one, if it is near. */
   #hit(point) {
-    const far = this.#hints.map(({ points }) => distance(point, points));
+    const far = this.#hints.map((hint) => distance(point, outline(hint)));
     const least = Math.min(...far);
     return least < NEAR * this.#scale ? far.lastIndexOf(least) : -1;
   }

@@ -1,6 +1,6 @@
 // Colours to choose from: what a place of this lightness can become.
 
-import { labOf, writeColour } from "./color.js";
+import { bytesOf, labOf, writeColour } from "./color.js";
 
 // Name, hue in degrees, chroma; where the photo is dark, orange is brown and yellow is olive
 const NAMES = [
@@ -31,7 +31,6 @@ const NEAR = [
 
 const rgba = new Uint8ClampedArray(4);
 const hexOf = (rgb) => `#${[...rgb].map((o) => o.toString(16).padStart(2, "0")).join("")}`;
-export const bytesOf = (hex) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
 
 /** The colour of that lightness, hue and chroma, or the nearest paler one. */
 function coloured(L, hue, chroma) {

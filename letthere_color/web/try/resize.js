@@ -1,6 +1,7 @@
 // Smaller copies and larger chroma, as PyTorch interpolates (chapter 7). A plane is {data, w, h}.
 
 export const plane = (w, h, data = new Float32Array(w * h)) => ({ data, w, h });
+export const mapped = (x, f) => plane(x.w, x.h, x.data.map(f));
 
 /** For each of n results: the first of m numbers that it averages, and their weights; a triangle, or its
  * two nearest neighbours where it enlarges. */

@@ -1,74 +1,80 @@
-// A difference that spreads from hints over neighbours of like lightness (chapter 10a), by conjugate gradients.
+// What hints do to the chroma of the copy (chapter 10a): their difference to it spreads over neighbours of like lightness.
 
-const MU = 1e-3;
-const SIGMA = 0.05;
-const EXACT = 1e-5; // of the first error: what is left when it ends
-const MOST_STEPS = 2000;
+import { bytesOf, labOf, share } from "./color.js";
+import { cellOf, cellsOf, LEAST_REACH, scaleOf } from "./hints.js";
+import { mapped } from "./resize.js";
+import { fillIn } from "./solve.js";
 
-/** How alike each pixel is to its neighbour: one list for each of the directions that look ahead. */
-export function likeness({ data, w, h }) {
-  const ahead = [[1, 0], [0, 1]]; // prettier-ignore
-  return ahead.map(([dx, dy]) => {
-    const weights = new Float64Array(w * h);
-    for (let y = 0; y + dy < h; y++)
-      for (let x = 0; x + dx < w; x++) {
-        const i = y * w + x;
-        weights[i] = Math.exp(-(((data[i] - data[i + dy * w + dx]) / SIGMA) ** 2) / 2);
-      }
-    return { step: dy * w + dx, weights };
-  });
-}
+const SIGMA = 0.03; // of lightness in [0,1]: neighbours that differ by more are not alike
+const FLOOR = 0.001;
+const EDGE = 5; // pixels of the copy that a colour leaks when it is enlarged
+const SHARE = 0.9; // a hint that keeps less of its chroma is too colourful
 
-/** out = (weighted Laplacian + mu) x, 0 where free is 0. */
-function applied(links, free, x, out) {
-  for (let i = 0; i < x.length; i++) out[i] = MU * x[i];
-  for (const { step, weights } of links)
-    for (let i = 0, j = step; j < x.length; i++, j++) {
-      const flow = weights[i] * (x[i] - x[j]);
-      out[i] += flow;
-      out[j] -= flow;
-    }
-  for (let i = 0; i < x.length; i++) out[i] *= free[i];
-}
-
-function diagonal(links, n) {
-  const out = new Float64Array(n).fill(MU);
-  for (const { step, weights } of links)
-    for (let i = 0, j = step; j < n; i++, j++) {
-      out[i] += weights[i];
-      out[j] += weights[i];
-    }
+/** How far each pixel of a w x h grid is from the nearest of some of them, by columns and then by rows. */
+export function distances(cells, w, h) {
+  const above = new Float64Array(w * h).fill(Infinity);
+  for (const i of cells) above[i] = 0;
+  for (let i = w; i < w * h; i++) above[i] = Math.min(above[i], above[i - w] + 1);
+  for (let i = w * (h - 1) - 1; i >= 0; i--) above[i] = Math.min(above[i], above[i + w] + 1);
+  const out = new Float64Array(w * h);
+  for (let i = 0; i < w * h; i++) {
+    const row = i - (i % w);
+    let least = Infinity;
+    for (let x = 0; x < w; x++) least = Math.min(least, (x - i + row) ** 2 + above[row + x] ** 2);
+    out[i] = Math.sqrt(least);
+  }
   return out;
 }
 
-function dot(x, y) {
-  let sum = 0;
-  for (let i = 0; i < x.length; i++) sum += x[i] * y[i];
-  return sum;
+/** The hints by their reach in pixels of the copy, far ones first. */
+function groups(hints, copy, photo) {
+  const found = new Map();
+  for (const hint of hints) {
+    const reach = Math.max(LEAST_REACH, hint.reach * scaleOf(copy, photo));
+    found.set(reach, [...(found.get(reach) ?? []), hint]);
+  }
+  return [...found].sort(([p], [q]) => q - p);
 }
 
-/** Fill in x where free is 1, so that it costs least; elsewhere it stays. */
-export function solve(links, free, x) {
-  const n = x.length;
-  const scale = diagonal(links, n);
-  const [r, p, q] = [0, 0, 0].map(() => new Float64Array(n));
-  applied(links, free, x, r);
-  for (let i = 0; i < n; i++) r[i] = -r[i];
-  const z = r.map((o, i) => o / scale[i]);
-  p.set(z);
-  let rz = dot(r, z);
-  const enough = EXACT ** 2 * rz;
-  for (let k = 0; k < MOST_STEPS && rz > enough; k++) {
-    applied(links, free, p, q);
-    const a = rz / dot(p, q);
-    for (let i = 0; i < n; i++) {
-      x[i] += a * p[i];
-      r[i] -= a * q[i];
-      z[i] = r[i] / scale[i];
-    }
-    const next = dot(r, z);
-    for (let i = 0; i < n; i++) p[i] = z[i] + (next / rz) * p[i];
-    rz = next;
+/** One group of hints of a reach, on chroma that others have changed. */
+function corrected(now, base, copy, pinned, reach, targets) {
+  const { w, h, data: L } = copy;
+  const rho = distances(targets.keys(), w, h);
+  for (const cell of targets.keys()) pinned[cell] = 1;
+  const free = Uint8Array.from(rho, (o, i) => o <= reach - EDGE && !pinned[i]);
+  const ds = now.map(() => new Float64Array(w * h));
+  for (const [cell, target] of targets)
+    ds.forEach((d, k) => (d[cell] = (target ? target[k] : base[k].data[cell]) - now[k].data[cell]));
+  const alike = (p, q) =>
+    (Math.exp(-((L[p] - L[q]) ** 2) / (2 * SIGMA ** 2)) + FLOOR) / (1 + (rho[p] + rho[q]) / 2);
+  fillIn(ds, free, w, alike);
+  return now.map((x, k) => mapped(x, (o, i) => o + ds[k][i]));
+}
+
+const chromaOf = ({ colour }) => colour && labOf(bytesOf(colour)).slice(1);
+
+/** Chroma of the copy of a photo, of that strength, with hints. */
+export function withHints({ copy, a, b, width, height }, strength, hints) {
+  const photo = { width, height };
+  const base = [a, b].map((x) => mapped(x, (o) => o * strength));
+  let now = base;
+  const pinned = new Uint8Array(copy.w * copy.h);
+  for (const [reach, group] of groups(hints, copy, photo)) {
+    const targets = new Map(); // of a cell that several hints pin, the last one has it
+    for (const hint of group)
+      for (const cell of cellsOf(hint, copy, photo)) targets.set(cell, chromaOf(hint));
+    now = corrected(now, base, copy, pinned, reach, targets);
   }
-  return x;
+  return now;
+}
+
+/** Which hints have a colour that the lightness there does not allow? Their places in the list. */
+export function tooColourful({ copy, width, height }, hints) {
+  const pale = ({ points, box, colour }) => {
+    if (!colour) return false;
+    const middle = box ? points[0].map((o, k) => Math.floor((o + points[1][k]) / 2)) : points[0];
+    const [x, y] = cellOf(middle, copy, { width, height });
+    return share(100 * copy.data[y * copy.w + x], ...chromaOf({ colour })) < SHARE;
+  };
+  return hints.flatMap((hint, i) => (pale(hint) ? [i] : []));
 }

@@ -131,6 +131,7 @@ let again = false;
 async function paint() {
   again = true;
   painting ??= (async () => {
+    $("picture").ariaBusy = true;
     try {
       while (again) {
         again = false;
@@ -140,6 +141,7 @@ async function paint() {
       }
     } finally {
       painting = null;
+      $("picture").ariaBusy = false;
     }
   })();
   return painting;
