@@ -9,6 +9,7 @@ import { colourAt, nameOf } from "./palette.js";
 import { Swatches } from "./swatches.js";
 
 const $ = (id) => document.getElementById(id);
+const NO_PLACE = "#919191"; // swatches are made for it while no hint is chosen
 const many = (n) => (n === 1 ? "one hint" : `${n} hints`);
 const lightnessOf = (colour) => lightness(Uint8ClampedArray.of(...bytesOf(colour), 255))[0];
 
@@ -74,7 +75,7 @@ export class Correcting {
   press(point, hit) {
     if (this.#pipette) {
       this.#usePipette(false);
-      this.#give({ colour: this.#seen(point) });
+      this.#give({ colour: this.#seen("after", point) });
     } else if (hit < 0) {
       this.#gesture = "draw";
       this.#try([...this.hints, { points: [point], box: false, ...this.#brush }], this.hints.length);
@@ -245,30 +246,28 @@ export class Correcting {
 
   // ---- what is seen
 
-  /** Colour of the picture at a point of the photo. */
-  #seen([x, y]) {
-    const canvas = $("after");
-    return colourAt(
-      canvas,
-      ((x + 0.5) * canvas.width) / this.#photo.width,
-      ((y + 0.5) * canvas.height) / this.#photo.height,
-    );
+  /** Colour of a picture, grey or coloured, at a point of the photo. */
+  #seen(id, [x, y]) {
+    const { width, height } = $(id);
+    const { width: w, height: h } = this.#photo;
+    return colourAt($(id), ((x + 0.5) * width) / w, ((y + 0.5) * height) / h);
   }
 
   #show() {
     const { hints, selected } = this.#edits.now;
-    const [chosen, brush] = [this.#chosen, this.#brush];
+    const chosen = this.#chosen;
+    const { colour, reach } = chosen ?? this.#brush;
+    const grey = chosen ? this.#seen("before", chosen.points[0]) : NO_PLACE;
+    const own = chosen ? this.#seen("after", chosen.points[0]) : NO_PLACE;
     this.#marks.draw(hints, selected);
-    const { colour, reach } = chosen ?? brush;
-    const seen = chosen ? this.#seen(chosen.points[0]) : "#919191";
-    this.#swatches.show(lightnessOf(seen), colour ?? seen, colour);
-    $("colour").value = colour ?? seen;
+    this.#swatches.show(lightnessOf(grey), colour ?? own, colour);
+    $("colour").value = colour ?? own;
     $("own").setAttribute("aria-pressed", !colour);
     $("reach").value = Math.round((100 * reach) / Math.max(this.#photo.width, this.#photo.height));
     $("reach-value").textContent = `${$("reach").value} %`;
     $("pale").hidden = !chosen || !this.#pale.includes(selected);
     $("pale").textContent =
-      `Here the photo is too ${lightnessOf(seen) < 50 ? "dark" : "bright"} for so strong a colour: it becomes paler.`;
+      `Here the photo is too ${lightnessOf(grey) < 50 ? "dark" : "bright"} for so strong a colour: it becomes paler.`;
     $("undo").disabled = !this.#edits.canUndo;
     $("redo").disabled = !this.#edits.canRedo;
     $("remove").disabled = !chosen;

@@ -4,14 +4,14 @@ import { usualReach } from "./hints.js";
 import { Refusal } from "./refusal.js";
 
 const VERSION = 1;
-const KEYS = ["at", "stroke", "box", "width", "reach", "colour"];
+const KEYS = ["at", "width", "reach", "colour"];
 const SAME_SHAPE = 0.01;
 
 /** Hints as the text of a file. */
 export function written(hints, { width, height }) {
   const lines = hints.map(({ points, box, width: wide, reach, colour }) => {
-    const where = box ? { box: points.flat() } : points.length > 1 ? { stroke: points } : { at: points[0] };
-    return "  " + JSON.stringify({ ...where, ...(wide ? { width: wide } : {}), reach, colour });
+    const at = box ? points.flat() : points.length > 1 ? points : points[0];
+    return "  " + JSON.stringify({ at, ...(wide ? { width: wide } : {}), reach, colour });
   });
   const head = `"letthere_hints": ${VERSION}, "size": ${JSON.stringify([width, height])}`;
   return `{${head}, "hints": [\n${lines.join(",\n")}\n]}\n`;
@@ -54,28 +54,30 @@ export function read(text, photo) {
 function readHint(hint, name, w, h) {
   const unknown = Object.keys(hint).find((key) => !KEYS.includes(key));
   must(!unknown, `${name} has "${unknown}", which is unknown.`);
-  const points = readPoints(hint, name);
+  const points = readPoints(hint.at, name);
   const inside = points.every(([x, y]) => x >= 0 && y >= 0 && x < w && y < h);
   must(inside, `${name} is outside of the photo of ${w} × ${h} pixels.`);
   const { width = 0, reach = usualReach({ width: w, height: h }) } = hint;
   must(isNumber(reach) && reach > 0, `${name} has the reach ${JSON.stringify(reach)}: give pixels.`);
   must(isNumber(width) && width >= 0, `${name} has the width ${JSON.stringify(width)}: give pixels.`);
-  return { points, box: "box" in hint, width, reach, colour: readColour(hint.colour, name) };
+  return {
+    points,
+    box: hint.at.length === 4 && isNumber(hint.at[0]),
+    width,
+    reach,
+    colour: readColour(hint.colour, name),
+  };
 }
 
-function readPoints(hint, name) {
-  const kinds = ["at", "stroke", "box"].filter((kind) => kind in hint);
-  must(kinds.length === 1, `${name} needs one of "at", "stroke" and "box".`);
-  const { at, stroke, box } = hint;
-  const right = {
-    at: isPlace(at),
-    stroke: isList(stroke, 2, isPlace),
-    box: isList(box, 4, isNumber) && box.length === 4,
-  };
-  must(right[kinds[0]], `${name} has "${kinds[0]}": ${JSON.stringify(hint[kinds[0]])}, which is no place.`);
-  if (at) return [at];
-  if (stroke) return stroke;
-  const [x0, y0, x1, y1] = box;
+/** One point, the points of a stroke, or two corners of a box. */
+function readPoints(at, name) {
+  if (isPlace(at)) return [at];
+  if (isList(at, 2, isPlace)) return at;
+  must(
+    isList(at, 4, isNumber) && at.length === 4,
+    `${name} has "at": ${JSON.stringify(at)}: give [x, y], [[x, y], [x, y], ...] or [x0, y0, x1, y1].`,
+  );
+  const [x0, y0, x1, y1] = at;
   return [
     [Math.min(x0, x1), Math.min(y0, y1)],
     [Math.max(x0, x1), Math.max(y0, y1)],

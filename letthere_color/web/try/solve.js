@@ -1,7 +1,7 @@
 // A sparse system on a grid, as SciPy solves it in chapter 10a: each unknown is the mean of its four neighbours, weighted
 // by how alike they are. Conjugate gradients; an incomplete Cholesky factor makes the steps few.
 
-const EXACT = 1e-4; // of the first error: where it ends
+const EXACT = 1e-5; // of the first error: where it ends
 const MOST_STEPS = 1000;
 const MODIFIED = 0.97; // share of the factor's left-out numbers that its diagonal gets
 

@@ -2,6 +2,7 @@
 
 import { ask, hear } from "./ask.js";
 import { Correcting } from "./correct.js";
+import { Refusal } from "./refusal.js";
 
 const $ = (id) => document.getElementById(id);
 const percent = (x) => `${Math.round(100 * x)} %`;
@@ -226,7 +227,7 @@ function download(blob, name) {
 async function openHints(file) {
   complain("");
   try {
-    if (!photo) throw Object.assign(new Error("has hints: open their photo first."), { refusal: true });
+    if (!photo) throw new Refusal("has hints: open their photo first.");
     say(`${await correcting.open(file)} from ${file.name}.`);
   } catch (e) {
     complain(explain(file.name, e));
