@@ -248,7 +248,7 @@ def test_bad_hints(visit):
     def one(**kw): return good | dict(hints=[FOUR[0], FOUR[0] | kw])
     bad = {'not JSON': b'photo', 'no file of hints': dict(hints=[]), 'newer version': good | dict(letthere_hints=2), 'has "more"': good | dict(more=1), 'size of its photo': good | dict(size=[512]),
            'no list of hints': good | dict(hints=[5]), 'has 512 × 400 pixels, and this one 512 × 512': good | dict(size=[512, 400]), 'hint 2 is outside': one(at=[512, 0]),
-           'hint 2 has "at": [1,2,3]': one(at=[1, 2, 3]), 'hint 2 has "at": [[1,2]]': one(at=[[1, 2]]), 'hint 2 has the colour "greenish"': one(colour='greenish'),
+           'hint 2 has "at": [1,2,3]': one(at=[1, 2, 3]), 'hint 2 has "at": [[1,2],3]': one(at=[[1, 2], 3]), 'hint 2 has the colour "greenish"': one(colour='greenish'),
            'hint 2 has the colour "transparent"': one(colour='transparent'), 'hint 2 has the reach 0': one(reach=0), 'hint 2 has the width "3"': one(width='3'), 'hint 2 has "strength"': one(strength=1)}
     for why, o in bad.items():
         hints_file(page, o); says(page, why, '#problem')

@@ -72,7 +72,7 @@ function readHint(hint, name, w, h) {
 /** One point, the points of a stroke, or two corners of a box. */
 function readPoints(at, name) {
   if (isPlace(at)) return [at];
-  if (isList(at, 2, isPlace)) return at;
+  if (isList(at, 1, isPlace)) return at;
   must(
     isList(at, 4, isNumber) && at.length === 4,
     `${name} has "at": ${JSON.stringify(at)}: give [x, y], [[x, y], [x, y], ...] or [x0, y0, x1, y1].`,
@@ -101,7 +101,7 @@ function readColour(colour, name) {
 /** The same hint in a photo of another size. */
 function scaled({ points, width, reach, ...rest }, w, h, photo) {
   const along = (o, n, m) => Math.min(m - 1, Math.floor(((2 * Math.floor(o) + 1) * m) / (2 * n)));
-  const factor = photo.width / w;
+  const factor = Math.sqrt((photo.width * photo.height) / (w * h));
   return {
     points: points.map(([x, y]) => [along(x, w, photo.width), along(y, h, photo.height)]),
     width: width * factor,
