@@ -13,6 +13,7 @@ const SHARE = 0.9; // a hint that keeps less of its chroma is too colourful
 /** How far each pixel of a w x h grid is from the nearest of some of them, by columns and then by rows. */
 export function distances(cells, w, h) {
   const above = new Float64Array(w * h).fill(Infinity);
+  const columns = [...new Set(cells.map((i) => i % w))];
   for (const i of cells) above[i] = 0;
   for (let i = w; i < w * h; i++) above[i] = Math.min(above[i], above[i - w] + 1);
   for (let i = w * (h - 1) - 1; i >= 0; i--) above[i] = Math.min(above[i], above[i + w] + 1);
@@ -20,7 +21,7 @@ export function distances(cells, w, h) {
   for (let i = 0; i < w * h; i++) {
     const row = i - (i % w);
     let least = Infinity;
-    for (let x = 0; x < w; x++) least = Math.min(least, (x - i + row) ** 2 + above[row + x] ** 2);
+    for (const x of columns) least = Math.min(least, (x - i + row) ** 2 + above[row + x] ** 2);
     out[i] = Math.sqrt(least);
   }
   return out;
@@ -39,7 +40,7 @@ function groups(hints, copy, photo) {
 /** One group of hints of a reach, on chroma that others have changed. */
 function corrected(now, base, copy, pinned, reach, targets) {
   const { w, h, data: L } = copy;
-  const rho = distances(targets.keys(), w, h);
+  const rho = distances([...targets.keys()], w, h);
   for (const cell of targets.keys()) pinned[cell] = 1;
   const free = Uint8Array.from(rho, (o, i) => o <= reach - EDGE && !pinned[i]);
   const ds = now.map(() => new Float64Array(w * h));
