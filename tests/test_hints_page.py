@@ -64,9 +64,9 @@ def by_scipy(L, base, hints):
         for c, ab in target.items(): d[c] = (base.reshape(-1, 2)[c] if ab is None else ab) - cur.reshape(-1, 2)[c]
         i = np.arange(h*w).reshape(h, w)
         p, q = np.concatenate([i[:, :-1].ravel(), i[:-1].ravel()]), np.concatenate([i[:, 1:].ravel(), i[1:].ravel()])
-        k = (np.exp(-(L.ravel()[p] - L.ravel()[q])**2/(2*.03**2)) + .001)/(1 + (rho[p] + rho[q])/2)
+        k = (np.exp(-(L.ravel()[p] - L.ravel()[q])**2/(2*.03**2)) + .0001)/(1 + (rho[p] + rho[q])/2)
         K = sparse.coo_matrix((k, (p, q)), (h*w, h*w)); K = K + K.T
-        A = (sparse.diags(np.asarray(K.sum(1)).ravel()) - K).tocsr()
+        A = (sparse.diags(np.asarray(K.sum(1)).ravel() + .0001/(1 + rho)) - K).tocsr()
         if free.any(): d[free] = linalg.spsolve(A[free][:, free].tocsc(), -A[free][:, ~free] @ d[~free])
         cur += d.reshape(h, w, 2)
     return cur

@@ -53,6 +53,7 @@ export class Correcting {
       this.#photos.set(key, { name, width, height, least, edits: new Edits(), kept: [] });
     this.#photo = this.#photos.get(key);
     this.#brush = { colour: null, width: 0, reach: usualReach(this.#photo) };
+    this.#pale = [];
     this.#marks.resize(width, height);
     $("reach").min = Math.ceil((100 * least) / Math.max(width, height));
     $("reach").max = Math.max(100, $("reach").min);
@@ -86,7 +87,7 @@ export class Correcting {
   }
 
   drag(point, last) {
-    const { points } = this.#chosen ?? {};
+    const { points } = this.#chosen;
     if (this.#gesture === "draw") this.#change({ points: [...points, point] });
     if (this.#gesture === "move") this.#change({ points: this.#shifted(points, point, last) });
   }
@@ -228,6 +229,7 @@ export class Correcting {
   }
 
   #key(e) {
+    if (this.#gesture) return; // one thing at a time
     const command = e.ctrlKey || e.metaKey;
     const letter = e.key.toLowerCase();
     if (command && letter === "z") this.#go(e.shiftKey ? "redo" : "undo");

@@ -28,7 +28,7 @@ function windowOn(free, w) {
 }
 
 /** The matrix: weights between unknowns to the right and below, its diagonal, and the links to what is known. */
-function matrix({ w, n, at }, free, alike) {
+function matrix({ w, n, at }, free, alike, pull) {
   const [right, below, diagonal] = [0, 0, 0].map(() => new Float64Array(n));
   const known = []; // [unknown, its known neighbour on the grid, weight]
   const link = (list, i, j) => {
@@ -44,7 +44,9 @@ function matrix({ w, n, at }, free, alike) {
     link(right, i, i + 1);
     link(below, i, i + w);
   }
-  for (let i = 0; i < n; i++) if (at[i] < 0 || !free[at[i]]) diagonal[i] = 1;
+  for (let i = 0; i < n; i++)
+    if (at[i] >= 0 && free[at[i]]) diagonal[i] += pull(at[i]);
+    else diagonal[i] = 1; // is not asked for, and stays 0
   return { w, n, right, below, diagonal, known };
 }
 
@@ -103,12 +105,12 @@ function conjugateGradients(system, pivots, r) {
   return x;
 }
 
-/** Fill in each of the planes ds where free is 1, from what they hold elsewhere; alike(p, q) is the weight of two
- * neighbours on the grid, which is w wide. */
-export function fillIn(ds, free, w, alike) {
+/** Fill in each of the planes ds where free is 1, from what they hold elsewhere. On the grid, which is w wide,
+ * alike(p, q) is the weight of two neighbours, and pull(p) that of zero. */
+export function fillIn(ds, free, w, alike, pull) {
   if (!free.includes(1)) return;
   const view = windowOn(free, w);
-  const system = matrix(view, free, alike);
+  const system = matrix(view, free, alike, pull);
   const pivots = factor(system);
   for (const d of ds) {
     const r = new Float64Array(system.n);

@@ -6,7 +6,8 @@ import { mapped } from "./resize.js";
 import { fillIn } from "./solve.js";
 
 const SIGMA = 0.03; // of lightness in [0,1]: neighbours that differ by more are not alike
-const FLOOR = 0.001;
+const FLOOR = 0.0001; // what is left of the links at edges
+const MU = 0.0001; // how strongly each pixel is drawn to no correction: drains what leaks through edges
 const EDGE = 5; // pixels of the copy that a colour leaks when it is enlarged
 const SHARE = 0.9; // a hint that keeps less of its chroma is too colourful
 
@@ -48,7 +49,7 @@ function corrected(now, base, copy, pinned, reach, targets) {
     ds.forEach((d, k) => (d[cell] = (target ? target[k] : base[k].data[cell]) - now[k].data[cell]));
   const alike = (p, q) =>
     (Math.exp(-((L[p] - L[q]) ** 2) / (2 * SIGMA ** 2)) + FLOOR) / (1 + (rho[p] + rho[q]) / 2);
-  fillIn(ds, free, w, alike);
+  fillIn(ds, free, w, alike, (p) => MU / (1 + rho[p]));
   return now.map((x, k) => mapped(x, (o, i) => o + ds[k][i]));
 }
 
