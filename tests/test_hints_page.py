@@ -172,7 +172,11 @@ def test_pipette_any_colour_and_near_ones(visit):
     assert np.hypot(*paler) < np.hypot(*ab_of(hint['colour'])) < np.hypot(*stronger) and 'paler' in near[0].get_attribute('aria-label')
     wanted = near[1].get_attribute('value')
     near[1].click()
-    assert saved(page)[1]['hints'][0]['colour'] == wanted
+    [hint] = saved(page)[1]['hints']
+    assert hint['colour'] == wanted
+    page.keyboard.press('Escape'); page.click('#pipette'); draw(page, (50, 50), (150, 90))  # no hint is chosen: the colour is for the next one
+    assert saved(page)[1]['hints'] == [hint] and page.locator('#colour').input_value() != wanted
+    says(page, 'Click on what is', '#advice')
 
 def test_too_colourful(visit):
     "A note where the lightness does not allow a colour, and none where it does"

@@ -54,6 +54,7 @@ export class Correcting {
     this.#photo = this.#photos.get(key);
     this.#brush = { colour: null, width: 0, reach: usualReach(this.#photo) };
     this.#pale = [];
+    this.#gesture = "";
     this.#marks.resize(width, height);
     $("reach").min = Math.ceil((100 * least) / Math.max(width, height));
     $("reach").max = Math.max(100, $("reach").min);
@@ -87,7 +88,7 @@ export class Correcting {
   }
 
   drag(point, last) {
-    const { points } = this.#chosen;
+    const { points } = this.#chosen ?? {};
     if (this.#gesture === "draw") this.#change({ points: [...points, point] });
     if (this.#gesture === "move") this.#change({ points: this.#shifted(points, point, last) });
   }
