@@ -6,7 +6,7 @@ from PIL import Image
 from scipy import ndimage, sparse
 from scipy.sparse import linalg
 from letthere_color.core import photo2tensor, rgb2l, rgb2lab, sample_photos
-from test_try import CODE, SLOW, coded, difference, download, give, says, shown
+from test_try import CODE, SLOW, choose, coded, difference, download, give, says, shown
 
 page_files, serve, url, visit = test_try.page_files, test_try.serve, test_try.url, test_try.visit
 
@@ -278,16 +278,16 @@ def test_nothing_is_lost_without_a_word(visit):
     saved(page); assert asks() == []
 
 def test_page_and_command(visit, tmp_path):
-    "The same hints file: the same picture, up to what an eye can't notice"
+    "The same hints file: the same picture, up to what an eye can't notice; the strength counts for the network's colours alone"
     page, found = visit(), {}
-    for name, (w, h) in {'astronaut': (512, 512), 'coffee': (1801, 1203)}.items():
-        im, photo, hints, out = sample_photos()[name].resize((w, h)), tmp_path/f'{name}.png', tmp_path/f'{name}.json', tmp_path/f'{name}_color.png'
+    for name, (w, h), strength in [('astronaut', (512, 512), 1), ('coffee', (1801, 1203), 1.5)]:
+        photo, hints, out = (tmp_path/f'{name}{end}' for end in ('.png', '.json', '_color.png'))
         places = [(np.reshape(o['at'], (-1, 2))*[w/512, h/512]).astype(int).reshape(np.shape(o['at'])).tolist() for o in FOUR]
         hints.write_text(json.dumps(dict(letthere_hints=1, size=[w, h], hints=[o | dict(at=at) for o, at in zip(FOUR, places)])))
-        im.save(photo)
-        r = subprocess.run([sys.executable, '-c', CODE, 'colorize', photo, '-o', out, '--model', 'tiny', '--hints', hints], capture_output=True, text=True)
+        sample_photos()[name].resize((w, h)).save(photo)
+        r = subprocess.run([sys.executable, '-c', CODE, 'colorize', photo, '-o', out, '--model', 'tiny', '--saturation', str(strength), '--hints', hints], capture_output=True, text=True)
         assert r.returncode == 0, r.stderr
-        give(page, photo.name, photo.read_bytes()); plain = download(page)
+        give(page, photo.name, photo.read_bytes()); choose(page, 'strength', 100*strength); plain = download(page)
         page.click('#correct'); hints_file(page, hints.read_bytes()); says(page, '4 hints'); painted(page)
         got, wanted = download(page), Image.open(out)
         assert difference(plain, wanted) > 2
