@@ -142,6 +142,7 @@ def placed(hint:Hint, size:tuple[int,int] # Width and height of the photo
         raise PhotoError('{}: outside of the photo, which has {} x {} pixels'.format(hint, *size))
     return replace(hint, of=tuple(size), reach=hint.reach or SHARE*max(size))
 
+# %% ../nbs/10a_hints.ipynb #hint0052
 def corrections(ab:Tensor, # Chroma of the copy, `(1,2,h,w)`, CIE units
                 copy:Tensor, # Its lightness in [0,1], `(1,1,h,w)`
                 hints:list[Hint], # Later ones and those of a shorter reach count where they overlap
@@ -200,7 +201,8 @@ def mask_rows(mask, # What open_photo takes: white is coloured, black stays grey
                          .format(*im.size, *size))
     im = im.convert('L')
     if im.size != tuple(size): im = im.resize(size, Image.Resampling.BILINEAR)
-    return lambda y0, y1: torch.from_numpy(np.asarray(im.crop((0, y0, size[0], y1)))/np.float32(255))[None,None]
+    def rows(y0, y1): return np.asarray(im.crop((0, y0, size[0], y1)))/np.float32(255)
+    return lambda y0, y1: torch.from_numpy(rows(y0, y1))[None,None]
 
 # %% ../nbs/10a_hints.ipynb #hint0038
 class ToldColorizer(Colorizer):
@@ -259,8 +261,10 @@ def read_hints(path:str|Path # As write_hints and the page write it
               ) -> list[Hint]:
     "Hints from a file. Raises ValueError: one line that names the file, and the line or the hint."
     try: said = json.loads(Path(path).read_text(encoding='utf-8'))
-    except json.JSONDecodeError as e: raise ValueError(f'{path}, line {e.lineno}: is no JSON ({e.msg})') from None
-    except UnicodeDecodeError: raise ValueError(f'{path}: is no text; give the file that the page saved') from None
+    except OSError as e: raise ValueError(f'{path}: cannot be read ({e.strerror})') from None
+    except json.JSONDecodeError as e:
+        raise ValueError(f'{path}, line {e.lineno}: is no JSON ({e.msg}); save it again') from None
+    except UnicodeDecodeError: raise ValueError(f'{path}: is no text; name the file with hints') from None
     hints, size = (said.get(o) for o in ('hints', 'size')) if isinstance(said, dict) else (None, None)
     if not isinstance(hints, list) or np.shape(size) != (2,) or said.get('letthere_hints') != 1:
         raise ValueError(f'{path}: holds no hints; it needs "letthere_hints": 1, "size" and "hints"')
