@@ -99,7 +99,7 @@ def chroma(self:Hint) -> tuple|None: # a and b, CIE units; None: those of the ne
     "What is told; of the colour's lightness nothing is used."
     if self.colour is None: return None
     try: rgb = ImageColor.getrgb(self.colour)
-    except (ValueError, AttributeError): rgb = ()
+    except (ValueError, TypeError, AttributeError): rgb = ()
     if len(rgb) != 3:
         raise ValueError(f'{self}: {self.colour!r} is no colour, write #3a5f2b, or a name such as olivedrab')
     return tuple(rgb2lab(torch.tensor(rgb, dtype=torch.uint8)[:,None,None])[1:].flatten().tolist())
@@ -266,7 +266,8 @@ def read_hints(path:str|Path # As write_hints and the page write it
         raise ValueError(f'{path}, line {e.lineno}: is no JSON ({e.msg}); save it again') from None
     except UnicodeDecodeError: raise ValueError(f'{path}: is no text; name the file with hints') from None
     hints, size = (said.get(o) for o in ('hints', 'size')) if isinstance(said, dict) else (None, None)
-    if not isinstance(hints, list) or np.shape(size) != (2,) or said.get('letthere_hints') != 1:
+    fine = isinstance(size, list) and len(size) == 2 and all(isinstance(o, int) and o > 0 for o in size)
+    if not fine or not isinstance(hints, list) or said.get('letthere_hints') != 1:
         raise ValueError(f'{path}: holds no hints; it needs "letthere_hints": 1, "size" and "hints"')
     def hint(i, o):
         try: return Hint(**o, of=tuple(size))
