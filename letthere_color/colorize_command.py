@@ -40,6 +40,15 @@ _skip = Option(False, '--skip-colour', help='Leave photos out that are in colour
 MODEL = Option(None, help='small (the default), tiny, a folder, or a hub id owner/name.')
 DEVICE = Option('auto', help='auto, cpu, cuda or mps.')
 
+# %% ../nbs/11c_colorize_command.ipynb #ab5b7473
+_format = Option(None, case_sensitive=False, help='Format of the results. Default: that of the photo.')
+_max_pixels = Option(constant('photo_files', 'MAX_PIXELS')/1e6, min=0,
+                     help='Refuse larger photos; in millions.')
+_hint = Option(None, metavar='X,Y=COLOUR', help='The colour of a place, in pixels of the upright photo: '
+                   '412,530=#3a5f2b, 412,530=olivedrab@200 (reach), 412,530=keep. May be repeated.')
+_hints = Option(None, metavar='FILE.json', help='Hints that the page has saved.')
+_only = Option(None, metavar='MASK', help='A picture of the same shape: only where it is white is coloured.')
+
 # %% ../nbs/11c_colorize_command.ipynb #12231d02
 def _check(photos, output, style, strength, size, as_json, demo, frame='auto', skip_colour=False):
     "Raises BadParameter. Does a photo come or go through a pipe?"
@@ -58,6 +67,14 @@ def _check(photos, output, style, strength, size, as_json, demo, frame='auto', s
     if piped and skip_colour: raise BadParameter('--skip-colour sorts files; - is one photo')
     return piped
 
+def _told(photos, plan, hint, hints, only):
+    "What a person knows of the photo, for Colorizer.told. Raises ValueError."
+    if not (hint or hints or only): return {}
+    if plan and (len(plan) > 1 or photos and Path(photos[0]).is_dir()):
+        raise ValueError('hints and a mask belong to one photo: name one file')
+    from letthere_color.hints import parse_hint, read_hints
+    return dict(hints=(read_hints(hints) if hints else []) + [parse_hint(o) for o in hint or []], only=only)
+
 # %% ../nbs/11c_colorize_command.ipynb #2f79526d
 def colorize(
     context:Context, photos:list[str]=_photos, output:Path=_output,
@@ -65,27 +82,27 @@ def colorize(
     overwrite:bool=Option(False, '--overwrite', help='Replace results that exist; originals never.'),
     saturation:float=Option(1., min=0, help='1: as the model says; 1.3: livelier; 0: grey.'),
     style:str=_style, style_strength:float=_strength, size:str=_size,
+    hint:list[str]=_hint, hints:Path=_hints, only:Path=_only,
     upsampling:Upsampling=Option('guided', help='How chroma gets its full size.'),
     frame:str=_frame, keep_ink:bool=_ink, skip_colour:bool=_skip,
     model:str=MODEL, device:str=DEVICE, dtype:Dtype=_dtype,
-    format:Format=Option(None, case_sensitive=False,
-                         help='Format of the results. Default: that of the photo.'),
+    format:Format=_format, max_pixels:float=_max_pixels,
     quality:int=Option(None, min=1, max=100, help='Of JPEG and WebP.'), strip:bool=_strip,
     provenance:bool=Option(True, help='Note in the file that a model made the colours.'),
-    max_pixels:float=Option(constant('photo_files', 'MAX_PIXELS')/1e6, min=0,
-                            help='Refuse larger photos; in millions.'),
     as_json:bool=Option(False, '--json', help='A line of JSON for each photo.'),
     demo:bool=Option(False, '--demo', help='Colour a sample photo into demo_color.jpg.')):
     "Colour photos; the originals stay as they are."
     piped = _check(photos, output, style, style_strength, size, as_json, demo, frame, skip_colour)
     suffix = f'.{format.value}' if format else None
+    plan = None if piped else plan_photos(photos, output, recursive, suffix, overwrite)
+    told = _told(photos, plan, hint, hints, only)
     import torch
     from letthere_color.inference import Colorizer
-    plan = None if piped else plan_photos(photos, output, recursive, suffix, overwrite)
     colorizer = Colorizer.from_pretrained(
         model, device, size if size == 'full' else int(size), getattr(torch, dtype.value, None), style=style,
         style_strength=style_strength, saturation=saturation, guided=upsampling == Upsampling.guided,
         frame=frame, keep_ink=keep_ink)
+    if told: colorizer = colorizer.told(**told)
     options = dict(overwrite=overwrite, strip=strip, label=provenance, max_pixels=round(max_pixels*1e6))
     if quality: options['quality'] = quality
     if piped: pipe_photo(colorizer, photos[0], output, suffix, **options)

@@ -36,6 +36,7 @@ class Job:
     frame:Frame|None=None # What lies around the picture
     in_colour:bool=False # Has the file colours that are no toning?
     seen = property(lambda self: Inside(self.photo, self.frame) if self.frame else self.photo) # The picture
+    page:int=0 # Which of the file's pages it is
     notes = property(lambda self: self.photo.notes) # What could not be kept, and why; after finish
 
 def style_features(model, style) -> Tensor|None:
@@ -143,9 +144,16 @@ def chroma(self:Colorizer, job:Job, # From prepare
     return keep_ink(job.photo, rows) if self.keep_ink else rows
 
 @patch
-def __call__(self:Colorizer, photo # A path, the bytes of a file, a PIL image or an array
+def told(self:Colorizer, hints=(), only=None):
+    "A colorizer that knows more: the place of chapter 10a, which puts its own here."
+    raise ImportError('Hints need their chapter: from letthere_color.hints import Hint.')
+
+@patch
+def __call__(self:Colorizer, photo, # A path, the bytes of a file, a PIL image or an array
+             hints=(), only=None # What a person knows, as for `told` of chapter 10a
             ) -> Image.Image: # RGB, or RGBA where the photo is transparent, 8 bit; same size, same lightness
     "Colour a photo; colours that it has are ignored. Raises `PhotoError` if it can't be read."
+    if hints or only is not None: return self.told(hints, only)(photo)
     job = self.prepare(photo)
     im = job.photo.image(self.chroma(job, self.predict(job.copy)))
     return im.convert('RGB') if im.mode == 'RGBA' and im.getextrema()[3] == (255, 255) else im
@@ -163,6 +171,7 @@ def finish(self:Colorizer, job:Job, # From prepare
         yield job.photo, self.chroma(job, answer)
         for i in range(1, job.photo.n_pages):
             next_page = self.prepare(read_photo(job.source, job.max_pixels, page=i))
+            next_page.page = i
             yield next_page.photo, self.chroma(next_page, self.predict(next_page.copy))
     name = f'letthere_color {self.model.config.name}'.strip()
     return write_photo(pages(), path, label=(name, __version__) if label else None, **kw)
@@ -171,9 +180,11 @@ def finish(self:Colorizer, job:Job, # From prepare
 def colorize_file(self:Colorizer, photo, # A path or the bytes of a file
                   path:str|Path, # The file to write; its extension is the format
                   max_pixels:int=MAX_PIXELS, # Larger photos are refused
+                  hints=(), only=None, # What a person knows, as for `told` of chapter 10a
                   **kw # For finish: `label`, `overwrite`, `strip`, `quality`
                  ) -> list[str]: # What could not be kept, and why
     "From file to file, at full depth, with all pages and all that the file says. Raises `PhotoError`."
+    if hints or only is not None: return self.told(hints, only).colorize_file(photo, path, max_pixels, **kw)
     job = self.prepare(photo, max_pixels)
     self.finish(job, self.predict(job.copy), path, **kw)
     return job.notes

@@ -1,52 +1,73 @@
 // Colour at full size: the chroma of the small copy, its edges drawn by the photo's own lightness (chapter 7).
 
-import { enlarged, plane } from "./resize.js";
+import { enlarged, mapped, plane } from "./resize.js";
 import { writeColour } from "./color.js";
 
 const EPS = 0.01; // variances of lightness below this say nothing
+const SPREADS = 3; // pixels of the copy as far as one of them colours the photo: twice a box, and between two
 
-const map = (f, ...xs) =>
-  plane(
-    xs[0].w,
-    xs[0].h,
-    xs[0].data.map((_, i) => f(...xs.map((x) => x.data[i]))),
-  );
+const combined = (f, x, y) => mapped(x, (o, i) => f(o, y.data[i]));
+const product = (x, y) => combined((o, p) => o * p, x, y);
+const difference = (x, y) => combined((o, p) => o - p, x, y);
 
 /** Mean of the 3x3 neighbours; border pixels count for those beyond. */
-function box(x) {
-  const line = plane(x.w, x.h);
-  const out = plane(x.w, x.h);
-  const near = (i, n) => [Math.max(0, i - 1), i, Math.min(n - 1, i + 1)];
-  for (let y = 0; y < x.h; y++)
-    for (let i = 0; i < x.w; i++)
-      line.data[y * x.w + i] = near(i, x.w).reduce((sum, j) => sum + x.data[y * x.w + j], 0) / 3;
-  for (let y = 0; y < x.h; y++)
-    for (let i = 0; i < x.w; i++)
-      out.data[y * x.w + i] = near(y, x.h).reduce((sum, j) => sum + line.data[j * x.w + i], 0) / 3;
+function box({ data, w, h }) {
+  const line = new Float32Array(w * h);
+  const out = plane(w, h);
+  for (let y = 0; y < h; y++)
+    for (let i = 0, p = y * w; i < w; i++, p++)
+      line[p] = (data[p - (i > 0)] + data[p] + data[p + (i < w - 1)]) / 3;
+  for (let y = 0, p = 0; y < h; y++)
+    for (let i = 0; i < w; i++, p++)
+      out.data[p] = (line[y > 0 ? p - w : p] + line[p] + line[y < h - 1 ? p + w : p]) / 3;
   return out;
 }
 
 /** How chroma changes with lightness around each pixel: the slope of a guided filter. */
 export function edgeSlope(chroma, copy) {
   const light = box(copy);
-  const mean = box(chroma);
-  const both = box(map((L, c) => L * c, copy, chroma));
-  const square = box(map((L) => L * L, copy));
-  return box(map((lc, L, c, LL) => (lc - L * c) / (LL - L * L + EPS), both, light, mean, square));
+  const together = difference(box(product(copy, chroma)), product(light, box(chroma)));
+  const alone = difference(box(product(copy, copy)), product(light, light));
+  return box(combined((o, v) => o / (v + EPS), together, alone));
 }
 
-/** A function that colours rows: (first row, lightness, rgba, strength), for a photo of w x h pixels. */
+/** The part of a picture of w x h pixels that new chroma changes: {left, top, right, bottom}. */
+export function changedPart(before, after, w, h) {
+  const { w: cw, h: ch } = after[0];
+  const [xs, ys] = [[cw, -1], [ch, -1]]; // prettier-ignore
+  for (let i = 0; i < cw * ch; i++) {
+    if (before.every((o, k) => o.data[i] === after[k].data[i])) continue;
+    const [x, y] = [i % cw, Math.floor(i / cw)];
+    [xs[0], xs[1], ys[0], ys[1]] = [
+      Math.min(xs[0], x),
+      Math.max(xs[1], x),
+      Math.min(ys[0], y),
+      Math.max(ys[1], y),
+    ];
+  }
+  const from = (o, n, m) => Math.max(0, Math.floor(((o - SPREADS) * m) / n));
+  const to = (o, n, m) => (o < 0 ? 0 : Math.min(m, Math.ceil(((o + 1 + SPREADS) * m) / n)));
+  return {
+    left: from(xs[0], cw, w),
+    right: to(xs[1], cw, w),
+    top: from(ys[0], ch, h),
+    bottom: to(ys[1], ch, h),
+  };
+}
+
+/** A function that colours rows, or a part of them: (first row, lightness, rgba, from which to which
+ * column), for a photo of w x h pixels. */
 export function painter(a, b, copy, w, h) {
   const rows = [a, b, copy, edgeSlope(a, copy), edgeSlope(b, copy)].map((x) => enlarged(x, w, h));
   const lines = rows.map(() => new Float32Array(w));
-  return (y0, L, rgba, strength) => {
+  return (y0, L, rgba, { left = 0, right = w } = {}) => {
     for (let k = 0; k < L.length; k += w) {
       rows.forEach((row, i) => row(y0 + k / w, lines[i]));
       const [as, bs, soft, slopeA, slopeB] = lines;
-      for (let i = 0; i < w; i++) {
+      for (let i = left; i < right; i++) {
         const edge = L[k + i] / 100 - soft[i];
         const [ca, cb] = [as[i] + slopeA[i] * edge, bs[i] + slopeB[i] * edge];
-        writeColour(rgba, 4 * (k + i), L[k + i], ca * strength, cb * strength);
+        writeColour(rgba, 4 * (k + i), L[k + i], ca, cb);
       }
     }
   };

@@ -27,6 +27,17 @@ const LUMINANCE = RGB_TO_XYZ[1].map((k) => Float64Array.from({ length: 256 }, (_
 const TO_BYTE = Uint8Array.from({ length: 65537 }, (_, i) => Math.round(gamma(i / 65536) * 255));
 const byte = (x) => TO_BYTE[Math.min(65536, Math.max(0, Math.floor(x * 65536 + 0.5)))];
 
+/** Three bytes of #rrggbb. */
+export const bytesOf = (hex) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
+
+/** L, a and b of a colour of three bytes. */
+export function labOf(rgb) {
+  const [x, y, z] = RGB_TO_XYZ.map((row) =>
+    root(row.reduce((sum, k, i) => sum + k * linear(rgb[i] / 255), 0)),
+  );
+  return [116 * y - 16, 500 * (x - y), 200 * (y - z)];
+}
+
 /** Lightness, 0 to 100, of pixels RGBA. */
 export function lightness(rgba) {
   const [red, green, blue] = LUMINANCE;
@@ -36,41 +47,41 @@ export function lightness(rgba) {
   return L;
 }
 
-const rgb = new Float64Array(3); // linear light of the colour at hand
+const [[RX, RY, RZ], [GX, GY, GZ], [BX, BY, BZ]] = XYZ_TO_RGB;
 
-function toLinear(L, a, b) {
-  const f = (L + 16) / 116;
+/** Is a colour one that sRGB does not have? f is (L + 16) / 116, y the luminance. */
+function outside(f, y, a, b) {
   const x = cube(f + a / 500);
-  const y = cube(f);
   const z = cube(Math.max(0, f - b / 200));
-  for (let i = 0; i < 3; i++) rgb[i] = XYZ_TO_RGB[i][0] * x + XYZ_TO_RGB[i][1] * y + XYZ_TO_RGB[i][2] * z;
+  const red = RX * x + RY * y + RZ * z;
+  const green = GX * x + GY * y + GZ * z;
+  const blue = BX * x + BY * y + BZ * z;
+  return Math.min(red, green, blue) < -5e-6 || Math.max(red, green, blue) > 1 + 1e-4;
 }
 
-/** Is that colour one that sRGB does not have? */
-function outside() {
-  const [r, g, b] = rgb;
-  return Math.min(r, g, b) < -5e-6 || Math.max(r, g, b) > 1 + 1e-4;
-}
-
-/** The largest share of the chroma that sRGB holds at this lightness, by bisection. */
-function share(L, a, b) {
+/** The largest share of the chroma that sRGB holds at lightness L, by bisection. */
+export function share(L, a, b) {
+  const f = (L + 16) / 116;
+  const y = cube(f);
+  if (!outside(f, y, a, b)) return 1;
   let low = 0;
   for (let i = 1; i <= SHRINK_STEPS; i++) {
     const middle = low + 0.5 ** i;
-    toLinear(L, a * middle, b * middle);
-    if (!outside()) low = middle;
+    if (!outside(f, y, a * middle, b * middle)) low = middle;
   }
   return low;
 }
 
 /** Write a colour into rgba at p: its lightness and hue stay, its chroma is lowered where sRGB can't hold it. */
 export function writeColour(rgba, p, L, a, b) {
-  toLinear(L, a, b);
-  if (outside()) {
-    const k = share(L, a, b);
-    toLinear(L, a * k, b * k);
-  }
-  for (let i = 0; i < 3; i++) rgba[p + i] = byte(rgb[i]);
+  const k = share(L, a, b);
+  const f = (L + 16) / 116;
+  const x = cube(f + (a * k) / 500);
+  const y = cube(f);
+  const z = cube(Math.max(0, f - (b * k) / 200));
+  rgba[p] = byte(RX * x + RY * y + RZ * z);
+  rgba[p + 1] = byte(GX * x + GY * y + GZ * z);
+  rgba[p + 2] = byte(BX * x + BY * y + BZ * z);
 }
 
 /** Write greys of lightness L into rgba; alpha stays. */

@@ -1,2 +1,4 @@
 /** A sentence for the visitor: what is wrong, and what to do. */
-export class Refusal extends Error {}
+export class Refusal extends Error {
+  refusal = true;
+}

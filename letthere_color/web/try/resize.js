@@ -1,6 +1,7 @@
 // Smaller copies and larger chroma, as PyTorch interpolates (chapter 7). A plane is {data, w, h}.
 
 export const plane = (w, h, data = new Float32Array(w * h)) => ({ data, w, h });
+export const mapped = (x, f) => plane(x.w, x.h, x.data.map(f));
 
 /** For each of n results: the first of m numbers that it averages, and their weights; a triangle, or its
  * two nearest neighbours where it enlarges. */
@@ -81,12 +82,12 @@ export function enlarged(x, w, h) {
   const columns = places(x.w, w);
   const rows = places(x.h, h);
   const wide = plane(w, x.h);
-  columns.forEach(({ before, after, part }, i) => {
-    for (let y = 0; y < x.h; y++) {
+  for (let y = 0; y < x.h; y++)
+    for (let i = 0; i < w; i++) {
+      const { before, after, part } = columns[i];
       const a = x.data[y * x.w + before];
       wide.data[y * w + i] = a + part * (x.data[y * x.w + after] - a);
     }
-  });
   return (y, out) => {
     const { before, after, part } = rows[y];
     for (let i = 0, p = before * w, q = after * w; i < w; i++, p++, q++)

@@ -1,41 +1,19 @@
 // What the visitor sees and does. The work is in worker.js.
 
+import { ask, hear } from "./ask.js";
+import { Correcting } from "./correct.js";
+import { Refusal } from "./refusal.js";
+
 const $ = (id) => document.getElementById(id);
 const percent = (x) => `${Math.round(100 * x)} %`;
 const readable = (name) => name.replace(/^obj_/, "").replaceAll("_", " ");
 
-// ---- the worker
-
-/** A worker started from a blob obeys the policy of this page; one started from an address would not. */
-function startWorker() {
-  const address = JSON.stringify(new URL("worker.js", import.meta.url));
-  const blob = new Blob([`import ${address}`], { type: "text/javascript" });
-  return new Worker(URL.createObjectURL(blob), { type: "module" });
-}
-
-const worker = startWorker();
-const waiting = new Map();
-let count = 0;
-
-/** Ask the worker; the answer is a promise. */
-function ask(task, given = {}) {
-  const id = ++count;
-  worker.postMessage({ id, task, ...given });
-  return new Promise((resolve, reject) => waiting.set(id, { resolve, reject }));
-}
-
-worker.addEventListener("message", ({ data }) => {
-  if (data.loaded) say(`Loading the network: ${percent(data.loaded)}`, data.loaded);
-  if (data.saved) say("Colouring at full size", data.saved);
-  if (data.styles) ready(data.styles);
-  if (data.broken) dead(data.broken);
-  if (!waiting.has(data.id)) return;
-  const { resolve, reject } = waiting.get(data.id);
-  waiting.delete(data.id);
-  if (data.error) reject(Object.assign(new Error(data.error), { refusal: data.refusal }));
-  else resolve(data);
+hear({
+  loaded: (share) => say(`Loading the network: ${percent(share)}`, share),
+  saved: (share) => say("Colouring at full size", share),
+  styles: ready,
+  broken: dead,
 });
-worker.addEventListener("error", (e) => dead(e.message || "this browser is too old"));
 
 // ---- telling
 
@@ -75,7 +53,9 @@ function explain(name, error) {
 
 // ---- a photo
 
-let photo = null; // {name, width, height, animated, scenes}
+const COMPARE = "The slider on the picture compares.";
+
+let photo = null; // {name, size, width, height, animated, scenes}
 let newest = 0;
 
 async function open(file) {
@@ -85,11 +65,12 @@ async function open(file) {
   try {
     const found = await ask("open", { file });
     if (turn !== newest) return;
-    photo = { ...found, name: file.name };
+    photo = { ...found, name: file.name, size: file.size };
     resetMood();
+    const word = correcting.opened(photo);
     show($("before"), found.grey);
     await paint();
-    reveal();
+    reveal(word);
   } catch (e) {
     if (turn !== newest) return;
     complain(explain(file.name, e));
@@ -103,7 +84,7 @@ function show(canvas, bitmap) {
   canvas.getContext("bitmaprenderer").transferFromImageBitmap(bitmap);
 }
 
-function reveal() {
+function reveal(word) {
   $("empty").hidden = true;
   $("picture").hidden = $("panel").hidden = false;
   $("compare").style.setProperty("--ratio", photo.width / photo.height);
@@ -111,7 +92,7 @@ function reveal() {
     `${photo.name}, ${photo.width} × ${photo.height} pixels` +
     (photo.animated ? "; it is animated, this is its first picture" : "");
   listScenes(photo.scenes);
-  say(`${photo.name} is coloured. The slider on the picture compares.`);
+  say(`${photo.name} is coloured. ${word || COMPARE}`);
 }
 
 function listScenes(scenes) {
@@ -132,6 +113,16 @@ const settings = () => ({
   mood: $("mood").value,
   weight: $("weight").value / 100,
   strength: $("strength").value / 100,
+  hints: correcting.hints,
+});
+
+const correcting = new Correcting({
+  changed: repaint,
+  turned: (on) => say(on ? "" : COMPARE),
+  keep(blob, name) {
+    download(blob, name);
+    say(`${name} is saved. Open it here, or give it to the command: letthere colorize --hints`);
+  },
 });
 
 let painting = null; // the paint that runs
@@ -141,13 +132,17 @@ let again = false;
 async function paint() {
   again = true;
   painting ??= (async () => {
+    $("picture").ariaBusy = true;
     try {
       while (again) {
         again = false;
-        show($("after"), (await ask("paint", settings())).picture);
+        const { picture, pale } = await ask("paint", settings());
+        show($("after"), picture);
+        correcting.painted(pale);
       }
     } finally {
       painting = null;
+      $("picture").ariaBusy = false;
     }
   })();
   return painting;
@@ -207,9 +202,11 @@ async function save(type) {
   say("Colouring at full size", 0);
   $("png").disabled = $("jpeg").disabled = true;
   try {
-    const { result } = await ask("save", { type, ...settings() });
+    const given = { type, ...settings() };
+    const { result } = await ask("save", given);
     const name = `${photo.name.replace(/\.\w+$/, "")}_color.${type === "image/png" ? "png" : "jpg"}`;
     download(result, name);
+    correcting.kept(given.hints);
     say(`${name} is saved.`);
   } catch (e) {
     complain(explain(photo.name, e));
@@ -227,13 +224,24 @@ function download(blob, name) {
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
 
+async function openHints(file) {
+  complain("");
+  try {
+    if (!photo) throw new Refusal("has hints: open their photo first.");
+    say(`${await correcting.open(file)} from ${file.name}.`);
+  } catch (e) {
+    complain(explain(file.name, e));
+  }
+}
+
 // ---- where photos come from
 
 const sample = fetch(new URL("assets/sample.jpg", import.meta.url)).then((o) => o.blob());
 
 function take(files) {
   const file = [...files].find((o) => o.type.startsWith("image/")) ?? files[0];
-  if (file) open(file);
+  if (/\.json$/i.test(file?.name)) openHints(file);
+  else if (file) open(file);
 }
 
 function listen() {
@@ -247,6 +255,11 @@ function listen() {
     if (target.files[0]) openStyle(target.files[0]);
     target.value = "";
   });
+  $("hints-file").addEventListener("change", ({ target }) => {
+    take(target.files);
+    target.value = "";
+  });
+  addEventListener("beforeunload", (e) => correcting.unkept && e.preventDefault());
   $("sample").addEventListener("click", async () =>
     open(new File([await sample], "rocket.jpg", { type: "image/jpeg" })),
   );

@@ -1,11 +1,13 @@
 // The work, beside the page, so that the page always answers. Messages: {id, task, ...} in, {id, ...} out.
 
-import { painter } from "./chroma.js";
+import { changedPart, painter } from "./chroma.js";
 import { writeGrey } from "./color.js";
+import { LEAST_REACH, scaleOf } from "./hints.js";
 import { likeliest, loadModel, look } from "./model.js";
 import { colouredFile, readPhoto, readStyle } from "./photo.js";
 import { Refusal } from "./refusal.js";
 import { withNote } from "./note.js";
+import { tooColourful, withHints } from "./spread.js";
 
 const loading = loadModel((share) => postMessage({ loaded: share }));
 loading.then(
@@ -27,7 +29,8 @@ const tasks = {
     writeGrey(grey.data, photo.L);
     const { width, height, animated } = photo;
     const scenes = likeliest(model, photo.shares);
-    return { grey: await createImageBitmap(grey), width, height, animated, scenes };
+    const least = LEAST_REACH / scaleOf(photo.copy, photo);
+    return { grey: await createImageBitmap(grey), width, height, least, animated, scenes };
   },
 
   /** A photo whose mood is to be used */
@@ -39,24 +42,34 @@ const tasks = {
   },
 
   /** The photo as it is on the screen, in colour */
-  async paint({ mood, weight, strength }) {
+  async paint({ mood, weight, strength, hints }) {
     await setMood(mood, weight);
-    const { pixels, L, a, b, copy } = photo;
-    const picture = new ImageData(pixels.data.slice(), pixels.width);
-    painter(a, b, copy, pixels.width, pixels.height)(0, L, picture.data, strength);
-    return { picture: await createImageBitmap(picture) };
+    const picture = repainted(withHints(photo, strength, hints));
+    return { picture: await createImageBitmap(picture), pale: tooColourful(photo, hints) };
   },
 
   /** The photo at full size, as a file */
-  async save({ type, mood, weight, strength }) {
+  async save({ type, mood, weight, strength, hints }) {
     const { note } = await setMood(mood, weight);
-    const { file, a, b, copy, width, height } = photo;
-    const paint = painter(a, b, copy, width, height);
-    const coloured = (y, L, rgba) => paint(y, L, rgba, strength);
-    const result = await colouredFile(file, type, coloured, (share) => postMessage({ saved: share }));
+    const { file, copy, width, height } = photo;
+    const paint = painter(...withHints(photo, strength, hints), copy, width, height);
+    const result = await colouredFile(file, type, paint, (share) => postMessage({ saved: share }));
     return { result: await withNote(result, note) };
   },
 };
+
+/** The photo of the screen with this chroma. Where it did not change, what was painted last is still right. */
+function repainted(chroma) {
+  const { pixels, L, copy, shown } = photo;
+  const { width: w, height: h } = pixels;
+  const picture = shown?.picture ?? new ImageData(pixels.data.slice(), w);
+  const part = shown ? changedPart(shown.chroma, chroma, w, h) : { left: 0, top: 0, right: w, bottom: h };
+  const rows = [part.top * w, part.bottom * w];
+  const rgba = picture.data.subarray(4 * rows[0], 4 * rows[1]);
+  painter(...chroma, copy, w, h)(part.top, L.subarray(...rows), rgba, part);
+  photo.shown = { chroma, picture };
+  return picture;
+}
 
 const key = (mood, weight) => JSON.stringify(mood === "own" ? mood : [mood, weight]);
 
