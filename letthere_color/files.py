@@ -9,7 +9,7 @@ __all__ = ['WRITABLE', 'READABLE', 'SAVE_OPTIONS', 'open_file', 'check_array', '
            'decoding', 'to_uint']
 
 # %% ../nbs/00b_files.ipynb #f4000411
-import io, os, secrets, signal, stat, threading
+import io, os, secrets, signal, threading, warnings
 from contextlib import contextmanager, ExitStack, suppress
 from functools import lru_cache
 from pathlib import Path
@@ -37,7 +37,7 @@ def open_file(source): # A path, or the bytes of a file
     try:
         if not p.exists(): raise PhotoError(f'{p}: no such file; check the name and the folder')
         if p.is_dir(): raise PhotoError(f'{p}: is a folder; name one photo in it')
-        if not stat.S_ISREG(p.stat().st_mode): raise PhotoError(f'{p}: is a pipe or a device; save it as a file')
+        if not p.is_file(): raise PhotoError(f'{p}: is a pipe or a device; save it as a file')
         if not p.stat().st_size: raise PhotoError(f'{p}: is empty (0 bytes); copy the photo again')
         return open(p, 'rb')
     except OSError as e: raise PhotoError(f'{p}: cannot be read ({e.strerror}); check its rights') from None
@@ -84,31 +84,39 @@ def srgb_transform(icc:bytes, # A colour profile
 @lru_cache(8)
 def _grey_table(icc, n): # 256 or 65536 greys in sRGB, uint8 `(n,3)`; None if they are sRGB already
     if not srgb_transform(icc, 'L'): return None
-    x, space = np.linspace(0, 65535, n).round().astype(np.uint16)[None,:,None], icc[16:20].decode().strip().lower()
-    x, srgb = np.repeat(x, 3, 2) if space == 'rgb' else x, ImageCms.ImageCmsProfile(ImageCms.createProfile('sRGB'))
-    y = imagecodecs.cms_transform(x, icc, srgb.tobytes(), colorspace=space, outcolorspace='rgb', intent=1, flags=0x2100)
-    return to_uint(y[0])
+    x, space = np.linspace(0, 65535, n).round().astype(np.uint16)[None], icc[16:20].decode().strip().lower()
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile('sRGB')).tobytes()
+    way = dict(colorspace=space, outcolorspace='rgb', intent=1, flags=0x2100) # black points moved, exactly
+    if space == 'rgb': x = np.stack([x]*3, -1)
+    return to_uint(imagecodecs.cms_transform(x, icc, srgb, **way)[0])
 
 
 # %% ../nbs/00b_files.ipynb #0b10c0b2
+def _image(x, mode): # an array, or an image already
+    if isinstance(x, Image.Image): return x
+    x = to_uint(x)
+    with warnings.catch_warnings(action='ignore'): # of Pillow 11 and 12, about the mode
+        return Image.fromarray(x[..., 0] if x.shape[2] == 1 else x, mode if mode in ('CMYK', 'LAB') else None)
+
+def _grey_in_srgb(x, icc): # deep grey at its depth
+    deep = getattr(x, 'dtype', None) in (np.uint16, np.float32)
+    if (table := _grey_table(icc, 65536 if deep else 256)) is None: return x
+    if deep: return table[to_uint(x, 16)[..., 0]]
+    return Image.merge('RGB', [_image(x, 'L').getchannel('L').point(c.tolist()) for c in table.T])
+
 def _to_rgb(x, mode, icc): # an image or an array, as in `Decoded`
     "sRGB in mode RGB, or RGBA where something is transparent"
-    alpha, table = None, None
+    alpha = None
     if isinstance(x, Image.Image):
         x = plain_mode(x)
         if (mode := x.mode).endswith('A'): alpha = x.getchannel('A')
-    elif mode == 'LAB': x, mode = Image.fromarray(to_uint(x) ^ np.uint8([0, 128, 128]), 'LAB').convert('RGB'), 'RGB'
+    elif mode == 'LAB': x, mode, icc = _image(to_uint(x) ^ np.uint8([0, 128, 128]), mode), 'RGB', None
     elif mode.endswith('A'): alpha, x = Image.fromarray(to_uint(x[..., -1])), x[..., :-1]
-    with suppress(ImageCms.PyCMSError, OSError, RuntimeError, ValueError): # damaged, or made for other data: it says nothing
-        if icc and mode[0] == 'L': table = _grey_table(icc, 65536 if getattr(x, 'dtype', None) == np.uint16 else 256)
-        if table is not None and not isinstance(x, Image.Image): x = table[(x if x.dtype == np.uint16 else to_uint(x))[..., 0]]
-    if not isinstance(x, Image.Image):
-        x = to_uint(x)
-        x = Image.fromarray(x[..., 0] if x.shape[2] == 1 else x, 'CMYK' if mode[0] == 'C' else None)
-    elif table is not None:
-        x = Image.merge('RGB', [x.getchannel('L').point(c.tolist()) for c in table.T])
-    with suppress(ImageCms.PyCMSError, OSError):
-        if icc and mode[0] != 'L' and (way := srgb_transform(icc, mode)): x = way.apply(x.convert(way.input_mode))
+    with suppress(ImageCms.PyCMSError, OSError, RuntimeError, ValueError): # damaged, or made for other data
+        if icc and mode[0] == 'L': x = _grey_in_srgb(x, icc)
+        elif icc and (way := srgb_transform(icc, mode)):
+            x = way.apply(_image(x, mode).convert(way.input_mode))
+    x = _image(x, mode)
     if x.mode != 'RGB': x = x.convert('RGB')
     x.info.pop('icc_profile', None)
     if alpha and alpha.getextrema()[0] < 255: x.putalpha(alpha)
@@ -128,12 +136,16 @@ def _decoded(f, name): # An open file -> what `_to_rgb` takes, and how it is tur
     if found and found.format in READERS: kind = found.format # a raw photo
     if kind in READERS: found = READERS[kind](f, name, check, 0)
     if found and found.pixels is not None:
-        return found.pixels, found.mode, profile_of(found.info, found.mode[0] == 'L'), found.info.get('orientation')
+        icc = profile_of(found.info, found.mode[0] == 'L')
+        return found.pixels, found.mode, icc, found.info.get('orientation')
     im = open_image(f, found.info['page'] if found else 0)
     if im is None: raise refusal(f, name)
     check(*im.size)
     return load_pixels(im), '', profile_of(im.info, im.mode[0] in '1LI', im.getexif), None
 
+
+
+# %% ../nbs/00b_files.ipynb #0b10c0b4
 def open_photo(photo # A path, bytes, an open file, a PIL image, or an array as for `check_array`
               ) -> Image.Image: # Mode RGB, or RGBA where something is transparent; upright, sRGB
     "A photo, completely decoded, in 8 bit, turned as its EXIF says, its profile applied. Raises `PhotoError`"
@@ -143,7 +155,9 @@ def open_photo(photo # A path, bytes, an open file, a PIL image, or an array as 
     name = getattr(photo, 'filename', '') or getattr(photo, 'name', '') or 'photo'
     with decoding(name):
         if not isinstance(photo, Image.Image): x, mode, icc, turn = _decoded(photo, name)
-        else: x, mode, icc, turn = load_pixels(photo), '', profile_of(photo.info, photo.mode[0] == 'L', photo.getexif), None
+        else:
+            icc = profile_of(photo.info, photo.mode[0] in '1LI', photo.getexif)
+            x, mode, turn = load_pixels(photo), '', None
     if turn is None and isinstance(x, Image.Image):
         try: x = ImageOps.exif_transpose(x) # always a copy
         except Exception: x = x.copy() # EXIF that cannot be read turns nothing
@@ -196,7 +210,8 @@ def check_target(p:Path, # A file to write
     "Raises `PhotoError` if there is no such format, or no place"
     kind, fmt = KIND.get(p.suffix.lower()), Image.registered_extensions().get(p.suffix.lower())
     if kind in ('JPEG XL', 'HEIC'): reader(kind, p); fmt = kind
-    elif fmt not in Image.SAVE: raise PhotoError(f'{p}: is no format for photos; use .jpg, .png, .webp or .tif')
+    elif fmt not in Image.SAVE:
+        raise PhotoError(f'{p}: is no format for photos; use .jpg, .png, .webp or .tif')
     if p.is_dir(): raise PhotoError(f'{p}: is a folder; name a file in it')
     if p.exists() and not overwrite:
         raise PhotoError(f'{p}: exists already; choose another name or allow overwriting (--overwrite)')
@@ -216,9 +231,12 @@ def encode(img, f, fmt, **kw): # sRGB; an open file, a format as from check_targ
     if icc: im.info['icc_profile'] = icc
     f.write(heif_file(im, **kw))
 
+
+# %% ../nbs/00b_files.ipynb #0b10c0b6
 def flatten(img:Image.Image) -> Image.Image: # Of any mode -> L, RGB or CMYK
     "Without transparency, on white"
-    img = img if img.mode in ('L', 'RGB', 'CMYK') and 'transparency' not in img.info else _to_rgb(img, '', profile_of(img.info, img.mode[0] == 'L'))
+    img = img if img.mode in ('L', 'RGB', 'CMYK') and 'transparency' not in img.info else _to_rgb(
+        img, '', profile_of(img.info, img.mode[0] in '1LI'))
     if img.mode != 'RGBA': return img
     return Image.alpha_composite(Image.new('RGBA', img.size, 'white'), img).convert('RGB')
 

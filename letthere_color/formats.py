@@ -41,13 +41,15 @@ def reader(kind:str, name): # -> the module; `name`: of the photo
         raise PhotoError(f'{name}: is {kind}: {how}') from None
 
 # %% ../nbs/00aa_formats.ipynb #0aa00007
-_HEADS = {b'\xff\xd8\xff': 'JPEG', b'\x89PNG\r\n\x1a\n': 'PNG', b'BM': 'BMP', b'8BPS': 'PSD', b'\xff\x0a': 'JPEG XL',
-          b'\0\0\0\x0cJXL ': 'JPEG XL', b'GIF8': 'GIF', b'IIRO': RAW, b'IIRS': RAW, b'MMOR': RAW, b'IIU\0': RAW,
-          b'FUJIFILMCCD-RAW': RAW, b'FOVb': RAW, b'\0MRM': RAW, b'II\x1a\0\0\0HEAPCCDR': RAW, # from here: not read
-          b'II\xbc': 'JPEG XR', b'v/1\x01': 'OpenEXR', b'#?RADIANCE': 'Radiance HDR', b'gimp xcf': 'a GIMP file',
+_HEADS = {b'\xff\xd8\xff': 'JPEG', b'\x89PNG\r\n\x1a\n': 'PNG', b'BM': 'BMP', b'8BPS': 'PSD',
+          b'\xff\x0a': 'JPEG XL', b'\0\0\0\x0cJXL ': 'JPEG XL', b'GIF8': 'GIF', b'IIRO': RAW, b'IIRS': RAW,
+          b'MMOR': RAW, b'IIU\0': RAW, b'FUJIFILMCCD-RAW': RAW, b'FOVb': RAW, b'\0MRM': RAW,
+          b'II\x1a\0\0\0HEAPCCDR': RAW, b'II\xbc': 'JPEG XR', # from here: not read
+          b'v/1\x01': 'OpenEXR', b'#?RADIANCE': 'Radiance HDR', b'gimp xcf': 'a GIMP file',
           b'AT&TFORM': 'DjVu', b'SIMPLE  =': 'FITS', b'<svg': 'SVG', b'PK\3\4': 'a ZIP or office file',
           b'\x1aE\xdf\xa3': 'a video', b'%!PS': 'PostScript', b'\xc5\xd0\xd3\xc6': 'PostScript'}
 _TIFF = b'II*\0', b'MM\0*', b'II+\0', b'MM\0+'
+_BRANDS = {RAW: ['crx '], 'AVIF': ['avif', 'avis'], 'HEIC': 'heic heix hevc hevx heim heis mif1'.split()}
 
 def kind_of(f, # An open file
             suffix:str='' # Of its name: many raw photos are TIFF files, and only their name tells
@@ -56,14 +58,12 @@ def kind_of(f, # An open file
     f.seek(0); head = f.read(1024); f.seek(0)
     if kind := next((kind for start, kind in _HEADS.items() if head.startswith(start)), ''): return kind
     if head[:4] in _TIFF:
-        raw = suffix.lower() in FORMATS[RAW][0].split() or head[8:10] == b'CR' or head[8:12] in (b'IIII', b'MMMM')
+        raw = head[8:10] == b'CR' or head[8:12] in (b'IIII', b'MMMM') or KIND.get(suffix.lower()) == RAW
         return RAW if raw else 'TIFF'
     if head[4:8] == b'ftyp':
-        brands = {head[8:12], *(head[i:i+4] for i in range(16, min(int.from_bytes(head[:4]), 256), 4))}
-        for kind, own in {RAW: b'crx ', 'AVIF': b'avif avis', 'HEIC': b'heic heix hevc hevx heim heis mif1'}.items():
-            if brands & {own[i:i+4] for i in range(0, len(own), 5)}: return kind
-        return 'a video'
-    if head[:4] == b'RIFF' and head[8:12] in (b'WEBP', b'AVI '): return 'WebP' if head[8:9] == b'W' else 'a video'
+        brands = {head[i:i+4].decode('latin1') for i in range(8, min(int.from_bytes(head[:4]), 256), 4)}
+        return next((kind for kind, own in _BRANDS.items() if brands & {*own}), 'a video')
+    if head[:4] == b'RIFF': return {b'WEBP': 'WebP', b'AVI ': 'a video'}.get(head[8:12], '')
     return 'PDF' if b'%PDF-' in head else 'DICOM' if head[128:132] == b'DICM' else ''
 
 # %% ../nbs/00aa_formats.ipynb #0aa00010
@@ -89,9 +89,10 @@ def _raw(f, name, check, page):
             x = _flat(raw.postprocess(use_camera_wb=True, output_bps=16))
     except (rawpy.LibRawFileUnsupportedError, rawpy.LibRawDataError) as e:
         why = 'that LibRaw does not know' if 'nsupported' in type(e).__name__ else 'that is damaged'
-        raise PhotoError(f'{name}: is {RAW} {why}; export it as TIFF with the program of its camera') from None
+        raise PhotoError(f'{name}: is {RAW} {why}; export it as TIFF with a raw converter') from None
     return Decoded(x, _mode(x), RAW)
 
+# %% ../nbs/00aa_formats.ipynb #0aa00024
 def _heif(f, name, check, page):
     "The main picture of a HEIC file, with all of its 8, 10 or 12 bits."
     heif = reader('HEIC', name).open_heif(f, convert_hdr_to_8bit=False)
@@ -103,7 +104,7 @@ def _heif(f, name, check, page):
     if nclx := said.get('nclx_profile'):
         info['cicp'] = int(nclx['color_primaries']), int(nclx['transfer_characteristics'])
     notes = [f'holds {n} pictures: only the main one is coloured']*(n > 1)
-    if any('hdrgainmap' in str(o) for o in said.get('aux', ())): notes.append('has a gain map (HDR): it is left out')
+    if 'hdrgainmap' in str(said.get('aux')): notes.append('has a gain map (HDR): it is left out')
     return Decoded(x, _mode(x), 'HEIC', info, notes=notes)
 
 # %% ../nbs/00aa_formats.ipynb #0aa00013
@@ -118,6 +119,7 @@ def jxl_size(code): # The bare pixels of a JPEG XL file -> width, height
     h, ratio = side(), u(3)
     return (h*_RATIO[ratio-1][0]//_RATIO[ratio-1][1] if ratio else side()), h
 
+# %% ../nbs/00aa_formats.ipynb #0aa00029
 def _boxes(data): # of a JPEG XL file -> kind: content; of pixels in many boxes the first
     found, i = {}, 0
     while i + 8 <= len(data):
@@ -142,6 +144,7 @@ def _jxl(f, name, check, page):
     info = {'exif': boxes.get(b'Exif'), 'xmp': boxes.get(b'xml ')}
     return Decoded(_flat(x), _mode(_flat(x)), 'JPEG XL', {k: v for k, v in info.items() if v})
 
+# %% ../nbs/00aa_formats.ipynb #0aa00025
 def jxl_file(x:np.ndarray, # `(H,W,3|4)`, uint8 or uint16, sRGB
              quality:int, # 1 to 100; 100 loses nothing
              exif:bytes=b'', xmp:bytes=b'') -> bytes:
@@ -203,8 +206,8 @@ def _psd(f, name, check, page):
     if depth > 8: x = x.astype(np.uint16)
     if colours == 'P': x, colours = np.frombuffer(palette, np.uint8, 768).reshape(3, 256).T[x[..., 0]], 'RGB'
     if colours[0] == 'C': x = np.concatenate([np.iinfo(x.dtype).max - x[..., :4], x[..., 4:]], -1)
-    info = {'icc_profile': said.get(1039), 'exif': said.get(1058), 'xmp': said.get(1060), 'photoshop': parts[1]}
-    info = {k: v for k, v in info.items() if v}
+    info = {k: said[n] for k, n in dict(icc_profile=1039, exif=1058, xmp=1060).items() if n in said}
+    if parts[1]: info['photoshop'] = parts[1]
     return Decoded(np.ascontiguousarray(x), colours.replace('1', 'L'), 'PSD', info)
 
 # %% ../nbs/00aa_formats.ipynb #0aa00020
@@ -228,11 +231,12 @@ def _pdf(f, name, check, page):
             raise PhotoError(f'{name}: is a PDF that wants a password; save it without') from None
         with closing(pdf):
             sheet = pdf[page]
-            scale = _pdf_scale(sheet, pdfium.raw.FPDF_PAGEOBJ_IMAGE)*(1 - 1e-7) # so that rounding up adds nothing
+            scale = _pdf_scale(sheet, pdfium.raw.FPDF_PAGEOBJ_IMAGE)*(1 - 1e-7) # rounding up adds nothing
             check(*(math.ceil(o*scale) for o in sheet.get_size()))
             x = sheet.render(scale=scale, rev_byteorder=True).to_numpy()[..., :3].copy()
             return Decoded(x, 'RGB', 'PDF', {'dpi': (72*scale,)*2}, len(pdf))
 
+# %% ../nbs/00aa_formats.ipynb #0aa00026
 READERS = {RAW: _raw, 'HEIC': _heif, 'JPEG XL': _jxl, 'PSD': _psd, 'PDF': _pdf} # (file, name, check, page)
 
 def heif_file(im:Image.Image, # RGB or RGBA, with its profile

@@ -81,7 +81,7 @@ def png_chunks(f): # An open file -> kind, offset and length of each chunk
         yield kind, at + 8, n
         at += n + 12
 
-def _unpacked(kind, d): # of a PNG chunk with compressed text: the same, not compressed; None if it is too long
+def _unpacked(kind, d): # a chunk with compressed text -> the same, not compressed; None: it is too long
     if kind == b'zTXt': key, packed = d.split(b'\0', 1); head, packed = key + b'\0', packed[1:]
     else:
         key, rest = d.split(b'\0', 1)
@@ -92,12 +92,15 @@ def _unpacked(kind, d): # of a PNG chunk with compressed text: the same, not com
     text = z.decompress(packed, _LONG)
     return None if z.unconsumed_tail else (b'tEXt' if kind == b'zTXt' else kind, head + text)
 
+# %% ../nbs/00ab_pictures.ipynb #0ab00024
+def _png_chunk(kind, d): return struct.pack('>I', len(d)) + kind + d + struct.pack('>I', zlib.crc32(kind + d))
+
 def _mended_png(f):
     "The same file, or a copy with its long texts not compressed; what it says of its colours, and notes."
     texts, cicp, notes = {}, None, []
     for kind, at, n in png_chunks(f):
         if kind == b'cICP' and n == 4: f.seek(at); cicp = tuple(f.read(4)[:2])
-        if kind in (b'zTXt', b'iTXt') and n > 1000: texts[at] = kind, n # it may become a thousand times as long
+        if kind in (b'zTXt', b'iTXt') and n > 1000: texts[at] = kind, n # it may become 1000 times as long
     if not texts: return f, cicp, notes
     f.seek(0)
     data, out, done = f.read(), [], 0
@@ -105,7 +108,7 @@ def _mended_png(f):
         out.append(data[done:at-8]); done = at + n + 4
         try: new = _unpacked(kind, data[at:at+n])
         except (ValueError, zlib.error): new = None
-        if new: out.append(struct.pack('>I', len(new[1])) + new[0] + new[1] + struct.pack('>I', zlib.crc32(new[0] + new[1])))
+        if new: out.append(_png_chunk(*new))
         else: notes.append('a text in it is too long, or damaged, and was left out')
     return io.BytesIO(b''.join([*out, data[done:]])), cicp, notes
 
@@ -123,8 +126,8 @@ def _mended_bmp(f):
     masks = struct.unpack('<4I', d[54:70].ljust(16, b'\0'))[:4 if size >= 56 else 3]
     if bits not in (16, 32) or not all(masks[:3]) or w <= 0: return f
     row = (w*bits//8 + 3)//4*4
-    x = np.frombuffer(d, np.uint8, abs(h)*row, at).reshape(abs(h), row)[:, :w*bits//8].copy().view(f'<u{bits//8}')
-    planes = []
+    x = np.frombuffer(d, np.uint8, abs(h)*row, at).reshape(abs(h), row)[:, :w*bits//8].copy()
+    x, planes = x.view(f'<u{bits//8}'), []
     for m in (o for o in masks if o):
         low = m & -m
         planes.append(((x & m)//low*(255/(m//low)) + .5).astype(np.uint8))
@@ -180,8 +183,9 @@ def keyed(im:Image.Image # A PNG file, decoded
 
 # %% ../nbs/00ab_pictures.ipynb #0ab00019
 _D65, _SRGB = (.3127, .329), (.64, .33, .3, .6, .15, .06)
-_PRIMARIES = {1: _SRGB, 5: (.64, .33, .29, .6, .15, .06), 6: (.63, .34, .31, .595, .155, .07), 7: (.63, .34, .31, .595, .155, .07),
-              9: (.708, .292, .17, .797, .131, .046), 12: (.68, .32, .265, .69, .15, .06)} # as cICP counts
+_SMPTE = (.63, .34, .31, .595, .155, .07)
+_PRIMARIES = {1: _SRGB, 5: (.64, .33, .29, .6, .15, .06), 6: _SMPTE, 7: _SMPTE, # as cICP counts
+              9: (.708, .292, .17, .797, .131, .046), 12: (.68, .32, .265, .69, .15, .06)}
 _T = np.linspace(0, 1, 4096)
 
 def _srgb_curve(): return np.where(_T <= .04045, _T/12.92, ((_T + .055)/1.055)**2.4)
@@ -191,7 +195,7 @@ def _pq(): # SMPTE ST 2084; paper white is 203 candela
 def _hlg(): # ARIB STD-B67 on a screen of 1000 candela
     scene = np.where(_T <= .5, _T**2/3, (np.exp((_T - .55991073)/.17883277) + .28466892)/12)
     return (1000/203*scene**1.2).clip(0, 1)
-_CURVES = {4: lambda: _T**2.2, 5: lambda: _T**2.8, 8: lambda: _T, 16: _pq, 18: _hlg} # all others are like sRGB
+_CURVES = {4: lambda: _T**2.2, 5: lambda: _T**2.8, 8: lambda: _T, 16: _pq, 18: _hlg} # others are like sRGB
 
 @lru_cache(32)
 def profile(curve:int|float, # A number of cICP, or a gamma below 0: -2.2
@@ -201,7 +205,9 @@ def profile(curve:int|float, # A number of cICP, or a gamma below 0: -2.2
     "An ICC profile"
     y = (_T**-curve if curve < 0 else _CURVES.get(curve, _srgb_curve)()).astype(np.float32)
     if primaries is None: return imagecodecs.cms_profile('gray', transferfunction=y)
-    return imagecodecs.cms_profile('rgb', whitepoint=(*white, 1), primaries=primaries, transferfunction=np.stack([y]*3))
+    curves = np.stack([y]*3)
+    white = *white, 1
+    return imagecodecs.cms_profile('rgb', whitepoint=white, primaries=primaries, transferfunction=curves)
 
 L_STAR = imagecodecs.cms_profile('gray', transferfunction=np.where(
     _T > .08, ((100*_T + 16)/116)**3, 100*_T/903.3).astype(np.float32))
@@ -228,8 +234,8 @@ def profile_of(info:dict, # Of an image, as Pillow has it
     if get_exif and not grey and 'exif' in info:
         with suppress(Exception): # EXIF may be damaged
             exif = get_exif()
-            if exif.get_ifd(0x8769).get(0xA001) in (2, 65535) and str(exif.get_ifd(0xA005).get(1, '')).startswith('R03'):
-                return ADOBE_RGB
+            space, kind = exif.get_ifd(0x8769).get(0xA001), exif.get_ifd(0xA005).get(1, '')
+            if space in (2, 65535) and str(kind).startswith('R03'): return ADOBE_RGB
     return b''
 
 def is_hdr(info:dict) -> bool: return info.get('cicp', (2, 2))[1] in (16, 18) # PQ or HLG?

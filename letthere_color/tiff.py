@@ -30,7 +30,7 @@ def page_chain(f) -> tuple[int,bool]: # Pages of an open TIFF file; does the cha
         at, = struct.unpack(e + link, following)
     return len(seen), True
 
-_PACKED_RAW = 32767, 32769, 32770, 34713, 65000, 65535 # compressions of Sony, Epson, Samsung, Nikon, Kodak, Pentax
+_PACKED_RAW = 32767, 32769, 32770, 34713, 65000, 65535 # of Sony, Epson, Samsung, Nikon, Kodak, Pentax
 
 def is_raw(p:tifffile.TiffPage) -> bool: # The first one of a file
     "Is it a raw photo, dressed as TIFF?"
@@ -63,7 +63,7 @@ def _check_fax(p, f):
         f.seek(o); d = f.read(n)
         if p.fillorder == 2: d = imagecodecs.bitorder_decode(d)
         want = min(rows, p.imagelength - i*rows)
-        if len(decode(d, 0, p.imagewidth)) < want: raise ValueError(f'lines of the fax are missing in strip {i}')
+        if len(decode(d, 0, p.imagewidth)) < want: raise ValueError('lines of the fax are missing')
 
 # %% ../nbs/00ac_tiff.ipynb #0ac00010
 def _colours(p): # L, RGB, CMYK or LAB; None: not for us
@@ -87,6 +87,7 @@ def _scaled(x, bits): # numbers as they are in the file -> uint8, uint16, or flo
         x = (x*np.float32(top/(2**bits - 1)) + np.float32(.5)).astype(f'uint{new}')
     return to_uint(x, new)
 
+# %% ../nbs/00ac_tiff.ipynb #0ac00016
 def _pixels(p, name, f, file_size):
     "Page `p` as uint8, uint16 or float32 `(H,W,C)`, and its mode."
     colours, bits = _colours(p), p.bitspersample
@@ -121,7 +122,8 @@ def read_tiff(f, # An open file
         if not n: raise ValueError('it has no pages')
         first = t.pages[0]
         if is_raw(first): return Decoded(None, '', RAW)
-        pages = [(i, p) for i, p in ((i, t.pages[i]) for i in range(n)) if not p.subfiletype & 0b101] or [(0, first)]
+        pages = [(i, t.pages[i]) for i in range(n)]
+        pages = [o for o in pages if not o[1].subfiletype & 0b101] or pages[:1]
         i, p = pages[page]
         check(p.imagewidth, p.imagelength)
         tag = p.tags.get(33723)
