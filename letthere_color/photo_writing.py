@@ -105,8 +105,8 @@ def _write_tiff(f, pages, prepare):
         writer.write(_tiff_strips(photo, chroma, photo.bits), shape=shape, dtype=_DTYPES[photo.bits],
                      photometric='rgb', planarconfig='contig', extrasamples=['unassalpha'] if alpha else None,
                      rowsperstrip=max(1, STRIP//w), compression='zlib', predictor=photo.bits < 32,
-                     iccprofile=srgb_profile(), metadata=None, software=False, subfiletype=2*(photo.n_pages > 1),
-                     resolution=metadata.dpi)
+                     iccprofile=srgb_profile(), metadata=None, software=False,
+                     subfiletype=2*(photo.n_pages > 1), resolution=metadata.dpi)
         tags.append(tiff_tags(metadata)); notes.append(photo.notes)
     writer.close()
     _add_tags(f, tags)

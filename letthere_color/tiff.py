@@ -77,18 +77,19 @@ def _lab(x, p): # lightness on all of its range, a and b plus the half of it
     if p.photometric == 8: x[..., 1:3] ^= 1 << 8*x.itemsize - 1 # were signed
     return x
 
-def _scaled(x, bits): # numbers as they are in the file -> uint8, uint16, or float32 if some are beyond white
+def _scaled(x, bits, notes): # numbers as in the file -> uint8, uint16, or of an HDR photo float32
     if x.dtype.kind == 'f':
-        white = white_of(x)
-        if np.nanmax(x, where=np.isfinite(x), initial=0) > 1.002*white:
+        most = np.max(x, where=np.isfinite(x), initial=0)/(white := white_of(x))
+        if most > 2: # a stop above white; what is less is an overshoot
             return np.nan_to_num(x/x.dtype.type(white), nan=0, posinf=0, neginf=0).astype(np.float32)
+        if most > 1.005: notes.append(f'has lights up to {most:.2f} times white: they were cut off at white')
     new, top = (8, 255) if bits <= 8 else (16, 65535)
     if x.dtype.kind == 'u' and bits not in (8, 16, 32):
         x = (x*np.float32(top/(2**bits - 1)) + np.float32(.5)).astype(f'uint{new}')
     return to_uint(x, new)
 
 # %% ../nbs/00ac_tiff.ipynb #0ac00016
-def _pixels(p, name, f, file_size):
+def _pixels(p, name, f, file_size, notes):
     "Page `p` as uint8, uint16 or float32 `(H,W,C)`, and its mode."
     colours, bits = _colours(p), p.bitspersample
     if colours is None or not len(colours) <= p.samplesperpixel <= 8 or p.imagedepth != 1:
@@ -99,7 +100,7 @@ def _pixels(p, name, f, file_size):
     if x.ndim == 2: x = x[..., None]
     elif p.planarconfig == 2: x = np.moveaxis(x, 0, -1)
     if x.shape != (p.imagelength, p.imagewidth, p.samplesperpixel): raise ValueError(f'pixels of {x.shape}')
-    x = _scaled(x, bits)
+    x = _scaled(x, bits, notes)
     top = {1: 255, 2: 65535, 4: 1}[x.itemsize]
     if p.photometric == 0: x = (top - x).astype(x.dtype)
     if p.photometric in (8, 9): x = _lab(np.array(x), p)
@@ -132,6 +133,6 @@ def read_tiff(f, # An open file
                     orientation=p.tags.valueof(274) or 1,
                     iptc=tag and (f.seek(tag.valueoffset), f.read(tag.valuebytecount))[1])
         by_pillow = p.bitspersample <= 8 and _colours(p) is None
-        x, mode = (None, '') if by_pillow else _pixels(p, name, f, t.filehandle.size)
-    notes = [] if sound else ['its chain of pages is damaged: those that it leads to are read']
+        notes = [] if sound else ['its chain of pages is damaged: those that it leads to are read']
+        x, mode = (None, '') if by_pillow else _pixels(p, name, f, t.filehandle.size, notes)
     return Decoded(x, mode, 'TIFF', info, len(pages), notes)
