@@ -271,12 +271,18 @@ def tensor2photo(t:torch.Tensor # `(3,H,W)`, or `(1,H,W)` for grey; float in [0,
 
 # %% ../nbs/00b_files.ipynb #0b10c0ad
 @contextmanager
-def asked_to_stop(ask): # Called, without arguments, by the first signal
+def asked_to_stop(ask, # Called, without arguments, by the first signal
+                  hard:bool=False # Does the second one end the process at once, whatever hangs in it?
+                 ):
     "Within: SIGINT or SIGTERM calls `ask`, the second one acts at once; one that is ignored stays so (nohup)"
     signals = [signal.SIGINT, signal.SIGTERM] if threading.current_thread() is threading.main_thread() else []
     old = {s: h for s in signals if (h := signal.getsignal(s)) not in (None, signal.SIG_IGN)}
     with ExitStack() as restore:
-        def first(*_): ask(); restore.close()
+        def first(*_):
+            ask()
+            if not hard: return restore.close()
+            for s in old: signal.signal(s, signal.SIG_DFL)
         for s, h in old.items(): restore.callback(signal.signal, s, h)
         for s in old: signal.signal(s, first)
         yield
+
