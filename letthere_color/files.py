@@ -82,13 +82,13 @@ def srgb_transform(icc:bytes, # A colour profile
     return to_srgb if np.abs(moved).max() > 1 else None
 
 @lru_cache(8)
-def _grey_table(icc, n): # 256 or 65536 greys in sRGB, uint8 `(n,3)`; None if they are sRGB already
+def _grey_table(icc, n): # 256 or 65536 greys in sRGB, uint8; None if they are sRGB already
     if not srgb_transform(icc, 'L'): return None
     x, space = np.linspace(0, 65535, n).round().astype(np.uint16)[None], icc[16:20].decode().strip().lower()
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile('sRGB')).tobytes()
     way = dict(colorspace=space, outcolorspace='rgb', intent=1, flags=0x2100) # black points moved, exactly
     if space == 'rgb': x = np.stack([x]*3, -1)
-    return to_uint(imagecodecs.cms_transform(x, icc, srgb, **way)[0])
+    return to_uint(imagecodecs.cms_transform(x, icc, srgb, **way)[0, :, 1])
 
 
 # %% ../nbs/00b_files.ipynb #0b10c0b2
@@ -101,8 +101,8 @@ def _image(x, mode): # an array, or an image already
 def _grey_in_srgb(x, icc): # deep grey at its depth
     deep = getattr(x, 'dtype', None) in (np.uint16, np.float32)
     if (table := _grey_table(icc, 65536 if deep else 256)) is None: return x
-    if deep: return table[to_uint(x, 16)[..., 0]]
-    return Image.merge('RGB', [_image(x, 'L').getchannel('L').point(c.tolist()) for c in table.T])
+    if deep: return table[to_uint(x, 16)]
+    return _image(x, 'L').getchannel('L').point(table.tolist())
 
 def _to_rgb(x, mode, icc): # an image or an array, as in `Decoded`
     "sRGB in mode RGB, or RGBA where something is transparent"
@@ -111,14 +111,15 @@ def _to_rgb(x, mode, icc): # an image or an array, as in `Decoded`
         x = plain_mode(x)
         if (mode := x.mode).endswith('A'): alpha = x.getchannel('A')
     elif mode == 'LAB': x, mode, icc = _image(to_uint(x) ^ np.uint8([0, 128, 128]), mode), 'RGB', None
-    elif mode.endswith('A'): alpha, x = Image.fromarray(to_uint(x[..., -1])), x[..., :-1]
+    elif mode.endswith('A'): alpha, x, mode = Image.fromarray(to_uint(x[..., -1])), x[..., :-1], mode[:-1]
     with suppress(ImageCms.PyCMSError, OSError, RuntimeError, ValueError): # damaged, or made for other data
         if icc and mode[0] == 'L': x = _grey_in_srgb(x, icc)
         elif icc and (way := srgb_transform(icc, mode)):
             x = way.apply(_image(x, mode).convert(way.input_mode))
     x = _image(x, mode)
     if x.mode != 'RGB': x = x.convert('RGB')
-    x.info.pop('icc_profile', None)
+    for key in ('icc_profile', 'cicp', 'transparency'): x.info.pop(key, None)
+    x.info['srgb'] = 0 # so that nothing is applied twice
     if alpha and alpha.getextrema()[0] < 255: x.putalpha(alpha)
     return x
 

@@ -143,10 +143,12 @@ def open_image(f, # An open file
                page:int=0, # Of a TIFF file
                formats:list[str]=_FORMATS # Pillow's names of them
               ) -> Image.Image|None: # Not decoded yet; None if it is no photo
-    "As `Image.open` without its limit on the size, which is global; in `info`, `cicp` and `notes` may be new"
+    "As `Image.open` without its limit on the size, which is global; in `info`, `bits`, `cicp` and `notes` may be new"
     Image.init(); f.seek(0)
-    start, cicp, notes = f.read(16), None, []
-    if start[:8] == b'\x89PNG\r\n\x1a\n': f, cicp, notes = _mended_png(f)
+    start, said, notes = f.read(25), {}, []
+    if start[:8] == b'\x89PNG\r\n\x1a\n':
+        f, cicp, notes = _mended_png(f)
+        said = dict(bits=start[-1], **({'cicp': cicp} if cicp else {}))
     elif start[:2] == b'BM': f = _mended_bmp(f)
     f.seek(0); start = f.read(16)
     with PILLOW_LOCK, warnings.catch_warnings():
@@ -157,7 +159,7 @@ def open_image(f, # An open file
                 f.seek(0)
                 im = plugin(f, '')
                 if page: im.seek(page)
-                if cicp: im.info['cicp'] = cicp
+                im.info |= said
                 if notes: im.info['notes'] = notes
                 return im
 
@@ -168,15 +170,16 @@ def refusal(f, name) -> PhotoError: # For a file that `open_image` does not know
     return PhotoError(f'{name}: {what}; save it as PNG or TIFF')
 
 # %% ../nbs/00ab_pictures.ipynb #0ab00017
-def keyed(im:Image.Image # A PNG file, decoded
+def keyed(im:Image.Image # Decoded; `open_image` has put the bits of a PNG file into its info
          ) -> Image.Image|np.ndarray: # The same, LA, or uint16 `(H,W,2)`, if one grey is transparent
     "Grey of any depth with its transparency"
     key = im.info.get('transparency')
-    if im.format != 'PNG' or im.mode not in ('1', 'L', 'I;16') or not isinstance(key, int): return im
+    if im.mode not in ('1', 'L', 'I;16') or not isinstance(key, int): return im
     if im.mode == 'I;16':
         x = np.asarray(im).astype(np.uint16)
         return np.stack([x, np.where(x == key, 0, 65535).astype(np.uint16)], -1)
-    bits = im.info.get('bits', 8)
+    bits = im.info.get('bits', 8) if im.mode == 'L' else 8
+    if im.mode == '1': key = 255*bool(key)
     x = np.asarray(im.convert('L'))
     alpha = np.where(x == key*255//(2**bits - 1), 0, 255).astype(np.uint8)
     return Image.merge('LA', [Image.fromarray(x), Image.fromarray(alpha)])
@@ -230,7 +233,7 @@ def profile_of(info:dict, # Of an image, as Pillow has it
     usual = abs(gamma*2.2 - 1) < .05, grey or _near((wx, wy, *rgb), (*_D65, *_SRGB))
     if gamma > 0 and not all(usual):
         with suppress(ValueError, RuntimeError): # colours that cannot be
-            return profile(13 if usual[0] else -1/gamma, None if grey else tuple(rgb), (wx, wy))
+            return profile(-1/gamma if 'gamma' in info else 13, None if grey else tuple(rgb), (wx, wy))
     if get_exif and not grey and 'exif' in info:
         with suppress(Exception): # EXIF may be damaged
             exif = get_exif()
