@@ -104,6 +104,8 @@ def _grey_in_srgb(x, icc): # deep grey at its depth
     if deep: return table[to_uint(x, 16)]
     return _image(x, 'L').getchannel('L').point(table.tolist())
 
+
+# %% ../nbs/00b_files.ipynb #0b10c0b8
 def _to_rgb(x, mode, icc): # an image or an array, as in `Decoded`
     "sRGB in mode RGB, or RGBA where something is transparent"
     alpha = None
@@ -117,7 +119,7 @@ def _to_rgb(x, mode, icc): # an image or an array, as in `Decoded`
         elif icc and (way := srgb_transform(icc, mode)):
             x = way.apply(_image(x, mode).convert(way.input_mode))
     x = _image(x, mode)
-    if x.mode != 'RGB': x = x.convert('RGB')
+    x = x if x.mode == 'RGB' else x.convert('RGB')
     for key in ('icc_profile', 'cicp', 'transparency'): x.info.pop(key, None)
     x.info['srgb'] = 0 # so that nothing is applied twice
     if alpha and alpha.getextrema()[0] < 255: x.putalpha(alpha)

@@ -111,14 +111,54 @@ def _heif(f, name, check, page):
 # %% ../nbs/00aa_formats.ipynb #0aa00013
 _RATIO = (1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1)
 
-def jxl_size(code): # The bare pixels of a JPEG XL file -> width, height
-    "The size in its head: bits, the lowest first."
-    bits, at = int.from_bytes(code[2:16], 'little'), 0
-    def u(n): nonlocal at; at += n; return bits >> at - n & (1 << n) - 1
-    small = u(1)
-    def side(): return (u(5) + 1)*8 if small else u((9, 13, 18, 30)[u(2)]) + 1
-    h, ratio = side(), u(3)
-    return (h*_RATIO[ratio-1][0]//_RATIO[ratio-1][1] if ratio else side()), h
+class _Bits: # of the head of JPEG XL, the lowest first
+    def __init__(self, data): self.bits, self.at = int.from_bytes(data[:99], 'little'), 16
+    def u(self, n): self.at += n; return self.bits >> self.at - n & (1 << n) - 1
+    def one_of(self, *ways): # a number each, or bits and what is added
+        way = ways[self.u(2)]
+        return way if isinstance(way, int) else self.u(way[0]) + way[1]
+    def enum(self): return self.one_of(0, 1, (4, 2), (6, 18))
+    def depth(self):
+        if self.u(1): self.one_of(32, 16, 24, (6, 1)); self.u(4)
+        else: self.one_of(8, 10, 12, (6, 1))
+    def channel(self): # beside the colours; is it one that we know?
+        if self.u(1): return True
+        kind = self.enum()
+        self.depth(); self.one_of(0, 3, 4, (3, 1)); self.u(8*self.one_of(0, (4, 0), (5, 16), (10, 48)))
+        return kind == 0 and self.u(1) == 0 # alpha, not multiplied
+    def size(self):
+        small = self.u(1)
+        def side(): return (self.u(5) + 1)*8 if small else self.u((9, 13, 18, 30)[self.u(2)]) + 1
+        h, ratio = side(), self.u(3)
+        return (h*_RATIO[ratio-1][0]//_RATIO[ratio-1][1] if ratio else side()), h
+
+def jxl_size(code): return _Bits(code).size() # The bare pixels of a JPEG XL file -> width, height
+
+
+# %% ../nbs/00aa_formats.ipynb #0aa00031
+def _jxl_colours(code): # -> primaries and curve, as cICP counts, and the bit where the curve stands; or None
+    b = _Bits(code); b.size()
+    if b.u(1): return 1, 13, None
+    if b.u(1): # more about the picture
+        b.u(3)
+        if b.u(1): b.size()
+        if b.u(1) or b.u(1): return # a preview, an animation
+    b.depth(); b.u(1)
+    if not all([b.channel() for _ in range(b.one_of(0, 1, (4, 2), (12, 1)))]): return
+    b.u(1)
+    if b.u(1): return 1, 13, None
+    if b.u(1) or (space := b.enum()) > 1 or b.enum() != 1: return # a profile, not RGB or grey, another white
+    primaries = 1 if space else b.enum()
+    if primaries not in (1, 9, 11) or b.u(1): return # others, or a gamma
+    return {11: 12}.get(primaries, primaries), b.enum(), b.at - 4
+
+def _marked_srgb(code): # pixels marked as linear -> marked as sRGB
+    i = 0 if code[:2] == b'\xff\x0a' else code.index(b'jxlc') + 4
+    found = _jxl_colours(code[i:])
+    if found[1] == 13: return code
+    head = int.from_bytes(code[i:i+99], 'little') ^ (6 ^ 11) << found[2] # 2 + 6: linear, 2 + 11: sRGB
+    return code[:i] + head.to_bytes(len(code[i:i+99]), 'little') + code[i+99:]
+
 
 # %% ../nbs/00aa_formats.ipynb #0aa00029
 def _boxes(data): # of a JPEG XL file -> kind: content; of pixels in many boxes the first
@@ -137,13 +177,16 @@ def _jxl(f, name, check, page):
     reader('JPEG XL', name)
     data, boxes = f.read(), {}
     if data[:2] != b'\xff\x0a': boxes = _boxes(data)
-    check(*jxl_size(boxes.get(b'jxlc') or boxes.get(b'jxlp') or data))
+    check(*jxl_size(code := boxes.get(b'jxlc') or boxes.get(b'jxlp') or data))
     if b'jbrd' in boxes:
         im = Image.open(io.BytesIO(imagecodecs.jpegxl_decode_jpeg(data))); im.load()
         return Decoded(im, im.mode, 'JPEG XL', im.info)
-    x = imagecodecs.jpegxl_decode(data, 0)
-    info = {'exif': boxes.get(b'Exif'), 'xmp': boxes.get(b'xml ')}
-    return Decoded(_flat(x), _mode(_flat(x)), 'JPEG XL', {k: v for k, v in info.items() if v})
+    x, colours = _flat(imagecodecs.jpegxl_decode(data, 0)), _jxl_colours(code)
+    if x.dtype.kind == 'f' and x.max() <= 2: x = (x.clip(0, 1)*65535 + .5).astype(np.uint16)
+    if x.dtype.kind == 'f': x = x.astype(np.float32) # HDR
+    info = {'exif': boxes.get(b'Exif'), 'xmp': boxes.get(b'xml '), 'cicp': colours and colours[:2]}
+    notes = [] if colours else ['its colour profile cannot be read here: it was taken for sRGB']
+    return Decoded(x, _mode(x), 'JPEG XL', {k: v for k, v in info.items() if v}, notes=notes)
 
 # %% ../nbs/00aa_formats.ipynb #0aa00025
 def jxl_file(x:np.ndarray, # `(H,W,3|4)`, uint8 or uint16, sRGB
@@ -151,7 +194,12 @@ def jxl_file(x:np.ndarray, # `(H,W,3|4)`, uint8 or uint16, sRGB
              exif:bytes=b'', xmp:bytes=b'') -> bytes:
     "A JPEG XL file."
     distance = 0 if quality > 99 else .1 + (100 - quality)*.09 if quality >= 30 else 6.4 + (30 - quality)/5
+    if x.dtype == np.uint16 and distance: # it is taken for linear light, so that it must be
+        v = np.arange(65536)/65535
+        x = np.where(v <= .04045, v/12.92, ((v + .055)/1.055)**2.4)[x]
+        x = (x*65535 + .5).astype(np.uint16)
     code = imagecodecs.jpegxl_encode(x, lossless=not distance, distance=distance or None, effort=5)
+    code = _marked_srgb(code)
     parts = {b'Exif': exif and bytes(4) + exif.removeprefix(b'Exif\0\0'), b'xml ': xmp}
     head = b'\0\0\0\x0cJXL \r\n\x87\n\0\0\0\x14ftypjxl \0\0\0\0jxl '
     if not code.startswith(head): parts[b'jxlc'] = code # pixels of 16 bits come in boxes already
@@ -202,7 +250,7 @@ def _psd(f, name, check, page):
     if of > n and layers and layers[0] & 128: colours, n = colours + 'A', n + 1 # it is the transparency
     x = _planes(d, at+2, packed, n, of, h, (w*depth + 7)//8, wide)
     if depth == 1: x = np.unpackbits(255 - x[..., 0], axis=1)[:, :w, None]*np.uint8(255)
-    if depth > 8: x = np.moveaxis(np.moveaxis(x, -1, 0).copy().view('>u2' if depth == 16 else '>f4'), 0, -1)
+    if depth > 8: x = np.moveaxis(np.moveaxis(x, -1, 0).copy().view(f'>u2' if depth == 16 else '>f4'), 0, -1)
     if depth == 32: x = x.clip(0, 1)*65535 + np.float32(.5)
     if depth > 8: x = x.astype(np.uint16)
     if colours == 'P': x, colours = np.frombuffer(palette, np.uint8, 768).reshape(3, 256).T[x[..., 0]], 'RGB'

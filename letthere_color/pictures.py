@@ -143,7 +143,7 @@ def open_image(f, # An open file
                page:int=0, # Of a TIFF file
                formats:list[str]=_FORMATS # Pillow's names of them
               ) -> Image.Image|None: # Not decoded yet; None if it is no photo
-    "As `Image.open` without its limit on the size, which is global; in `info`, `bits`, `cicp` and `notes` may be new"
+    "`Image.open` without its limit on the size, which is global; `bits`, `cicp`, `notes` in `info` are ours"
     Image.init(); f.seek(0)
     start, said, notes = f.read(25), {}, []
     if start[:8] == b'\x89PNG\r\n\x1a\n':
@@ -159,8 +159,7 @@ def open_image(f, # An open file
                 f.seek(0)
                 im = plugin(f, '')
                 if page: im.seek(page)
-                im.info |= said
-                if notes: im.info['notes'] = notes
+                im.info |= said | ({'notes': notes} if notes else {})
                 return im
 
 def refusal(f, name) -> PhotoError: # For a file that `open_image` does not know
@@ -225,8 +224,8 @@ def profile_of(info:dict, # Of an image, as Pillow has it
               ) -> bytes: # An ICC profile; empty: sRGB
     "What the numbers of a photo mean"
     primaries, curve = info.get('cicp', (2, 2)) # 2: not said
-    if (primaries, curve) not in ((2, 2), (1, 13), (1, 1), (1, 6)):
-        return profile(curve, None if grey else _PRIMARIES.get(primaries, _SRGB))
+    if (primaries, curve) in ((1, 13), (1, 1), (1, 6)): return b''
+    if (primaries, curve) != (2, 2): return profile(curve, None if grey else _PRIMARIES.get(primaries, _SRGB))
     if icc := info.get('icc_profile'): return icc
     if 'srgb' in info: return b''
     gamma, (wx, wy, *rgb) = info.get('gamma', 1/2.2), info.get('chromaticity') or (*_D65, *_SRGB)
