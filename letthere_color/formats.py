@@ -250,7 +250,7 @@ def _psd(f, name, check, page):
     if of > n and layers and layers[0] & 128: colours, n = colours + 'A', n + 1 # it is the transparency
     x = _planes(d, at+2, packed, n, of, h, (w*depth + 7)//8, wide)
     if depth == 1: x = np.unpackbits(255 - x[..., 0], axis=1)[:, :w, None]*np.uint8(255)
-    if depth > 8: x = np.moveaxis(np.moveaxis(x, -1, 0).copy().view(f'>u2' if depth == 16 else '>f4'), 0, -1)
+    if depth > 8: x = np.moveaxis(np.moveaxis(x, -1, 0).copy().view('>u2' if depth == 16 else '>f4'), 0, -1)
     if depth == 32: x = x.clip(0, 1)*65535 + np.float32(.5)
     if depth > 8: x = x.astype(np.uint16)
     if colours == 'P': x, colours = np.frombuffer(palette, np.uint8, 768).reshape(3, 256).T[x[..., 0]], 'RGB'

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from functools import lru_cache
 import imagecodecs, numpy as np
 from PIL import Image, ImageFile
-from .formats import kind_of, PhotoError
+from .formats import FORMATS, kind_of, PhotoError
 
 # %% ../nbs/00ab_pictures.ipynb #0b10c0a3
 PILLOW_LOCK = threading.Lock() # around what is global in Pillow and in `warnings`
@@ -121,9 +121,9 @@ def _mended_bmp(f):
     if 16 <= size <= 64 and size not in (40, 52, 56): # OS/2
         head = struct.pack('<I', 40) + d[18:14+min(size, 40)].ljust(36, b'\0')
         return io.BytesIO(d[:10] + struct.pack('<I', at + 40 - size) + head + d[14+size:])
-    if size < 40 or struct.unpack('<I', d[30:34]) != (3,): return f
+    if size < 40 or struct.unpack('<I', d[30:34]) [0] not in (3, 6): return f # 6: with alpha
     w, h, _, bits = struct.unpack('<iiHH', d[18:30])
-    masks = struct.unpack('<4I', d[54:70].ljust(16, b'\0'))[:4 if size >= 56 else 3]
+    masks = struct.unpack('<4I', d[54:70].ljust(16, b'\0'))[:4 if size >= 56 or d[30] == 6 else 3]
     if bits not in (16, 32) or not all(masks[:3]) or w <= 0: return f
     row = (w*bits//8 + 3)//4*4
     x = np.frombuffer(d, np.uint8, abs(h)*row, at).reshape(abs(h), row)[:, :w*bits//8].copy()
@@ -162,9 +162,12 @@ def open_image(f, # An open file
                 im.info |= said | ({'notes': notes} if notes else {})
                 return im
 
+
+# %% ../nbs/00ab_pictures.ipynb #0ab00026
 def refusal(f, name) -> PhotoError: # For a file that `open_image` does not know
     "What it is, if anybody knows"
     kind = kind_of(f)
+    if kind in FORMATS: return PhotoError(f'{name}: is damaged, or a rare kind of {kind}; copy it again')
     what = f'is {kind}, which is not read here' if kind else 'is not a photo in a format that is read here'
     return PhotoError(f'{name}: {what}; save it as PNG or TIFF')
 

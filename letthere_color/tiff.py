@@ -7,7 +7,6 @@ __all__ = ['page_chain', 'is_raw', 'read_tiff']
 
 # %% ../nbs/00ac_tiff.ipynb #0ac00003
 import struct
-from contextlib import contextmanager
 import imagecodecs, numpy as np, tifffile
 from .formats import Decoded, PhotoError, RAW
 from .pictures import L_STAR, to_uint, white_of
