@@ -231,12 +231,13 @@ def profile_of(info:dict, # Of an image, as Pillow has it
     if (primaries, curve) != (2, 2): return profile(curve, None if grey else _PRIMARIES.get(primaries, _SRGB))
     if icc := info.get('icc_profile'): return icc
     if 'srgb' in info: return b''
-    gamma, (wx, wy, *rgb) = info.get('gamma', 1/2.2), info.get('chromaticity') or (*_D65, *_SRGB)
-    usual = abs(gamma*2.2 - 1) < .05, grey or _near((wx, wy, *rgb), (*_D65, *_SRGB))
-    if gamma > 0 and not all(usual):
-        with suppress(ValueError, RuntimeError): # colours that cannot be
-            return profile(-1/gamma if 'gamma' in info else 13, None if grey else tuple(rgb), (wx, wy))
-    if get_exif and not grey and 'exif' in info:
+    if 'gamma' in info or 'chromaticity' in info:
+        gamma, (wx, wy, *rgb) = info.get('gamma', 1/2.2), info.get('chromaticity') or (*_D65, *_SRGB)
+        usual = abs(gamma*2.2 - 1) < .05 and (grey or _near((wx, wy, *rgb), (*_D65, *_SRGB)))
+        if gamma > 0 and not usual:
+            with suppress(ValueError, RuntimeError): # colours that cannot be
+                return profile(-1/gamma if 'gamma' in info else 13, None if grey else tuple(rgb), (wx, wy))
+    if get_exif and not grey and b'R03' in info.get('exif', b''):
         with suppress(Exception): # EXIF may be damaged
             exif = get_exif()
             space, kind = exif.get_ifd(0x8769).get(0xA001), exif.get_ifd(0xA005).get(1, '')
