@@ -201,7 +201,9 @@ def _read_tiff(f, name, check, page):
         exif, info = Image.Exif(), found.info
         exif.endian, exif.bigtiff = info['byteorder'], info['bigtiff']
         def load(): exif.load_from_fp(f, info['offset']); return exif
-        photo = _photo(found.pixels, found.mode, name, 'TIFF', exif_metadata(load, info['iptc']))
+        m = exif_metadata(load, info['iptc'])
+        m.icc = info['icc_profile'] or m.icc # numbers of Lab need none
+        photo = _photo(found.pixels, found.mode, name, 'TIFF', m)
     photo.n_pages = found.n_pages
     photo.notes.extend(found.notes)
     return photo
