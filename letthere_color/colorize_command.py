@@ -19,7 +19,8 @@ def constant(room, name): # What `name = ...` says in the module `room`
     return ast.literal_eval(re.search(rf'^{name} = (.*)', source, re.M)[1])
 
 Upsampling, Dtype, Format = (Enum(name, {o: o for o in values.split()}, type=str) for name, values in dict(
-    Upsampling='guided bilinear', Dtype='auto float32 bfloat16', Format='jpg jpeg png tif tiff webp').items())
+    Upsampling='guided bilinear', Dtype='auto float32 bfloat16',
+    Format='jpg jpeg png tif tiff webp avif jxl heic').items())
 _photos = Argument(None, metavar='INPUT...',
                    help='Photos, folders, patterns like "*.tif", or - for standard input.')
 _output = Option(None, '-o', '--output', help='A file, a folder that mirrors the input, or - for standard '

@@ -7,8 +7,9 @@ __all__ = ['PIXELS_AT_ONCE', 'find_photos', 'result_path', 'plan_results', 'Batc
            'colorize_files', 'FileColorizer']
 
 # %% ../nbs/07b_folders.ipynb #8c799649
-import glob, os, signal, sys, threading, traceback
+import ctypes, glob, os, signal, sys, threading, traceback
 from collections import Counter
+from contextlib import suppress
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
@@ -62,7 +63,8 @@ def result_path(photo:Path, # The input
                 suffix:str|None=None # Another format, `.png` for instance
                ) -> Path: # The file to write
     "Where the coloured photo goes."
-    suffix = suffix or (photo.suffix if photo.suffix.lower() in WRITABLE else '.png')
+    own = photo.suffix.lower()
+    suffix = suffix or (photo.suffix if own in WRITABLE else '.tif' if own == '.pdf' else '.png') # pages
     if output is None: return photo.with_name(f'{photo.stem}_color{suffix}')
     if output.suffix and not folder and not output.is_dir(): return output
     return output/(inner or Path(photo.name)).with_suffix(suffix)
@@ -107,6 +109,8 @@ def _begin(work, forked, shared=None):
     torch.set_num_threads(1)
     if not forked: return
     if shared: shared.take_line()
+    with suppress(OSError, AttributeError): # end with the parent, even in a decoder that hangs
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     def follow(): parent_process().join(); os._exit(1)
@@ -192,6 +196,7 @@ PIXELS_AT_ONCE = 64_000_000
 def _n_pixels(path):
     "Pixels of a photo by the head of its file; 0 if it can't be read, which `prepare` will say better."
     try:
+        if not Path(path).is_file(): return 0 # a pipe would wait
         with Image.open(path) as im: return im.width*im.height
     except Exception: return 0
 

@@ -216,7 +216,7 @@ def save_options(m:Metadata, # From for_result
     "Notes and profile in the words of Pillow. What the format can't hold goes into `notes`."
     if fmt == 'JPEG': found = _jpeg_options(m)
     elif fmt == 'PNG': found = _png_options(m)
-    elif fmt in ('WEBP', 'AVIF'): found = dict(exif=_exif_bytes(m), xmp=m.xmp)
+    elif fmt in ('WEBP', 'AVIF', 'HEIC', 'JPEG XL'): found = dict(exif=_exif_bytes(m), xmp=m.xmp)
     else: found = {}
     xmp = 'XMP (it tells where the colours come from)' if SOURCE_TYPE.encode() in m.xmp else 'XMP'
     no_iptc = _IPTC in m.resources and fmt not in ('JPEG', 'PNG')

@@ -6,17 +6,20 @@
 __all__ = ['STRIP', 'MAX_PIXELS', 'Photo', 'read_photo']
 
 # %% ../nbs/06b_photo_files.ipynb #7456f116
-import logging, struct, warnings
-from contextlib import suppress
+import logging
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-import imagecodecs, numpy as np, tifffile, torch
+from pathlib import Path
+import imagecodecs, numpy as np, torch
 from PIL import Image, ImageCms
 from fastcore.basics import patch
-from .files import (check_array, decoding, load_pixels, open_file, PILLOW_LOCK, plain_mode,
-                                  srgb_transform, to_uint)
+from .formats import kind_of, RAW, READERS
+from .pictures import is_hdr, keyed, L_STAR, open_image, profile_of, refusal
+from .tiff import read_tiff
+from .files import check_array, decoding, load_pixels, open_file, plain_mode, srgb_transform, to_uint
 from .core import PhotoError, rgb2l
 from .metadata import exif_metadata, Metadata, read_metadata
+
 
 # %% ../nbs/06b_photo_files.ipynb #77ec7d14
 _XYZ = ImageCms.ImageCmsProfile(ImageCms.createProfile('XYZ')).tobytes()
@@ -33,6 +36,11 @@ def _profile_luminance(x, icc): # uint8|16 (n,W,C) -> (n,W)
 # %% ../nbs/06b_photo_files.ipynb #ecfd5613
 def _l_of(Y): return np.where(Y > 0.008856, 116*np.cbrt(Y) - 16, 903.3*np.maximum(Y, 0)).astype(np.float32)
 
+def _srgb_luminance(x): # float (n,W,1|3|4) -> (n,W), also of what is brighter than white
+    if x.shape[-1] == 4: x = (1 - x[..., :3])*(1 - x[..., 3:]) # CMYK
+    x = np.where(x <= .04045, x/12.92, ((np.maximum(x, 0) + .055)/1.055)**2.4)
+    return x @ np.float32([.2126, .7152, .0722]) if x.shape[-1] == 3 else x[..., 0]
+
 @lru_cache(4)
 def _channel_tables(icc, dtype):
     "Luminance of all values of each channel `(3,256|65536)`, if its channels add up; else None."
@@ -42,8 +50,10 @@ def _channel_tables(icc, dtype):
     total = sum(t[some[..., i]] for i, t in enumerate(tables))
     return tables if np.abs(_l_of(total) - _l_of(_profile_luminance(some, icc))).max() < 0.01 else None
 
-def _lightness(x, icc): # uint8|16 (n,W,1|3|4) -> float32 (n,W)
-    "Lightness in [0,100], by the profile or as sRGB."
+def _lightness(x, icc): # uint8|16, or float with white at 1, (n,W,1|3|4) -> float32 (n,W)
+    "Lightness, by the profile or as sRGB; in [0,100], and floats of HDR beyond."
+    if icc == L_STAR: return x[..., 0]*np.float32(100/np.iinfo(x.dtype).max)
+    if x.dtype == np.float32: return _l_of(_profile_luminance(x, icc) if icc else _srgb_luminance(x))
     if icc and x.shape[-1] == 3 and (tables := _channel_tables(icc, x.dtype)) is not None:
         return _l_of(sum(t[x[..., i]] for i, t in enumerate(tables)))
     if icc: return _l_of(_profile_luminance(x, icc))
@@ -57,8 +67,8 @@ STRIP = 1<<19 # pixels
 @dataclass
 class Photo:
     "A decoded photo, upright, at the depth of its file; lightness and colours are computed strip by strip."
-    pixels:Image.Image|np.ndarray # An image of mode `mode`, or uint8|16 `(H,W,C)`
-    mode:str # L, LA, RGB, RGBA or CMYK
+    pixels:Image.Image|np.ndarray # An image of mode `mode`, or `(H,W,C)`: uint8, uint16, HDR as float32
+    mode:str # L, LA, RGB, RGBA, CMYK or CMYKA
     name:str='' # For messages: the path, if there is one
     format:str='' # Pillow's name of the format
     icc:bytes|None=None # A profile, unless the numbers are sRGB already
@@ -66,7 +76,7 @@ class Photo:
     n_pages:int=1 # Pages of the file
 
     @property
-    def bits(self): return 16 if getattr(self.pixels, 'dtype', None) == np.uint16 else 8
+    def bits(self): return 8*getattr(self.pixels, 'dtype', np.dtype('uint8')).itemsize # 8, 16 or 32
     @property
     def size(self): # (width, height)
         return self.pixels.shape[1::-1] if isinstance(self.pixels, np.ndarray) else self.pixels.size
@@ -92,16 +102,17 @@ def rows(self:Photo, y0, y1):
     return np.array(self.pixels.crop((0, y0, self.size[0], y1))).reshape(y1-y0, self.size[0], -1)
 
 @patch
-def lightness(self:Photo, y0:int, y1:int # First row, and the one after the last
+def lightness(self:Photo, y0:int, y1:int, # First row, and the one after the last
+              whole:bool=False # Of an HDR photo also what is brighter than white, L > 100?
              ) -> torch.Tensor: # L in [0,100], `(1,1,n,W)`
     "Lightness of a strip."
     x = self.rows(y0, y1)[..., :len(self.mode.removesuffix('A'))]
-    L = self._table.take(x[..., 0]) if x.shape[-1] == 1 else _lightness(x, self.icc)
+    if self.bits == 32: L = _lightness(x, self.icc) if whole else _lightness(x, self.icc).clip(0, 100)
+    else: L = self._table.take(x[..., 0]) if x.shape[-1] == 1 else _lightness(x, self.icc)
     return torch.from_numpy(L)[None,None]
 
 # %% ../nbs/06b_photo_files.ipynb #f2550823
 MAX_PIXELS = 250_000_000
-_FORMATS = 'JPEG MPO PNG TIFF WEBP BMP DIB GIF PPM JPEG2000 AVIF HEIF'.split() # nothing that runs programs
 logging.getLogger('tifffile').addHandler(logging.NullHandler()) # what matters becomes a PhotoError
 
 def _check_size(w, h, name, limit):
@@ -110,24 +121,10 @@ def _check_size(w, h, name, limit):
         raise PhotoError(f'{name}: has {w} x {h} pixels, and the limit is {limit/1e6:g} million; '
                          'if you trust the file, raise it with max_pixels (--max-pixels)')
 
-# %% ../nbs/06b_photo_files.ipynb #68f12308
-def _open(f, page=0):
-    "As `Image.open` without its limit on the size, which is global; None if it is no photo."
-    Image.init(); f.seek(0)
-    start = f.read(16)
-    with PILLOW_LOCK, warnings.catch_warnings():
-        warnings.simplefilter('ignore') # what Pillow warns of, it says again when the pixels are decoded
-        for plugin, accept in (Image.OPEN[o] for o in _FORMATS if o in Image.OPEN):
-            with suppress(SyntaxError, IndexError, TypeError, struct.error): # not of this format after all
-                if accept and accept(start) is not True: continue
-                f.seek(0)
-                im = plugin(f, '')
-                if page: im.seek(page)
-                return im
-
 # %% ../nbs/06b_photo_files.ipynb #c383bcdd
 def _plain(im):
-    "Pixels and mode as `Photo` has them: deep grey stays deep."
+    "Pixels and mode as `Photo` has them: deep grey stays deep, and keeps a transparent value."
+    if isinstance(im := keyed(im), np.ndarray): return im, 'LA'
     if im.mode == 'F' or im.mode.startswith('I'): return to_uint(np.asarray(im), 16)[..., None], 'L'
     im = plain_mode(im)
     return im, im.mode
@@ -143,6 +140,7 @@ def _upright(pixels, turn):
 def _photo(pixels, mode, name, fmt, m):
     "Upright, with its profile if that works and changes anything."
     icc = None
+    if mode == 'LAB': pixels, mode, m.icc = pixels[..., :1], 'L', L_STAR # all that is wanted
     try:
         if m.icc and srgb_transform(m.icc, mode):
             _profile_luminance(np.zeros((1, 1, len(mode.removesuffix('A'))), np.uint8), m.icc)
@@ -150,70 +148,71 @@ def _photo(pixels, mode, name, fmt, m):
     except Exception: m.notes.append('its colour profile is damaged or made for other photos; it was ignored')
     return Photo(_upright(pixels, m.orientation), mode, name, fmt or '', icc, m)
 
-def _read_image(f, name, limit, page=0):
+def _read_image(f, name, check, page=0):
     "A photo by Pillow; PNG with colour in 16 bits by imagecodecs."
-    if (im := _open(f, page)) is None:
-        raise PhotoError(f'{name}: is not a photo in a format that is read here; save it as PNG or TIFF')
-    _check_size(*im.size, name, limit)
+    if (im := open_image(f, page)) is None: raise refusal(f, name)
+    check(*im.size)
+    moves = im.format in ('GIF', 'PNG', 'WEBP', 'AVIF') and getattr(im, 'is_animated', False) # unloads a GIF
     metadata = read_metadata(load_pixels(im))
-    if im.format in ('GIF', 'PNG', 'WEBP', 'AVIF') and getattr(im, 'is_animated', False):
-        metadata.notes.append('is animated: only its first picture is coloured')
+    metadata.icc = profile_of(im.info, im.mode[0] in '1LI', im.getexif) or metadata.icc
+    metadata.notes += im.info.get('notes', [])
+    if is_hdr(im.info): metadata.notes.append(_HDR)
+    if moves: metadata.notes.append('is animated: only its first picture is coloured')
     f.seek(24) # where PNG has the bits and the kind of colour
     deep = im.format == 'PNG' and {b'\x10\2': 'RGB', b'\x10\4': 'LA', b'\x10\6': 'RGBA'}.get(f.read(2))
     f.seek(0)
     pixels, mode = (imagecodecs.png_decode(f.read()), deep) if deep else _plain(im)
+    if deep: mode = {2: 'LA', 3: 'RGB', 4: 'RGBA'}[pixels.shape[2]] # one colour may be transparent
     return _photo(pixels, mode, name, im.format, metadata)
 
-# %% ../nbs/06b_photo_files.ipynb #516cb753
-def _colours(p): # L, RGB or CMYK; None: not for us
-    if p.photometric == 6 and p.compression == 7: return 'RGB'  # JPEG inside
-    return {0: 'L', 1: 'L', 2: 'RGB', 5: 'CMYK'}.get(p.photometric)
-
-def _tiff_pixels(p, name, file_size):
-    "Page `p` of a TIFF file as uint8 or uint16 `(H,W,C)`, and its mode."
-    colours, bits = _colours(p), p.bitspersample
-    if colours is None or not len(colours) <= p.samplesperpixel <= 8 or p.imagedepth != 1:
-        raise PhotoError(f'{name}: keeps its {bits} bits in a way that is not read here; save as RGB or grey')
-    if any(not (o and n) or o+n > file_size for o, n in zip(p.dataoffsets, p.databytecounts)):
-        raise ValueError('pixels are missing')
-    x, alpha, n = p.asarray(), [i for i, kind in enumerate(p.extrasamples) if kind in (1, 2)], len(colours)
-    if x.ndim == 2: x = x[..., None]
-    elif p.planarconfig == 2: x = np.moveaxis(x, 0, -1)
-    if x.shape != (p.imagelength, p.imagewidth, p.samplesperpixel): raise ValueError(f'pixels of {x.shape}')
-    new, top = (8, 255) if bits <= 8 else (16, 65535)
-    if x.dtype.kind == 'u' and bits not in (8, 16, 32):
-        x = (x*np.float32(top/(2**bits - 1)) + np.float32(.5)).astype(f'uint{new}')
-    x = to_uint(x, new)
-    if p.photometric == 0: x = top - x
-    if not alpha or colours == 'CMYK': return x[..., :n], colours
-    if x.shape[-1] > n+1 or p.extrasamples[alpha[0]] == 1: x = x[..., [*range(n), n+alpha[0]]] # a copy
-    if p.extrasamples[alpha[0]] == 1: # the colours are multiplied by alpha
-        for row in x: row[:, :n] = np.minimum(row[:, :n]*np.float32(top)/np.maximum(row[:, n:], 1), top)
-    return x, colours + 'A'
 
 # %% ../nbs/06b_photo_files.ipynb #4b7d8602
-def _read_tiff(f, name, limit, page):
-    "One page of a TIFF file; palettes and rare colour spaces of 8 bits by Pillow."
-    with tifffile.TiffFile(f) as t:
-        pages = [o for o in enumerate(t.pages) if not o[1].subfiletype & 0b101] or [*enumerate(t.pages)][:1]
-        if not pages: raise ValueError('it has no pages')
-        i, p = pages[page]
-        _check_size(p.imagewidth, p.imagelength, name, limit)
-        if p.bitspersample <= 8 and _colours(p) is None: photo = _read_image(f, name, limit, i)
-        else:
-            exif = Image.Exif()
-            exif.endian, exif.bigtiff = t.byteorder, t.is_bigtiff
-            def load(): exif.load_from_fp(f, p.offset); return exif
-            iptc = p.tags.get(33723)
-            iptc = iptc and (f.seek(iptc.valueoffset), f.read(iptc.valuebytecount))[1]
-            photo = _photo(*_tiff_pixels(p, name, t.filehandle.size), name, 'TIFF', exif_metadata(load, iptc))
-    photo.n_pages = len(pages)
+_HDR = 'is HDR (PQ or HLG): what is brighter than paper white was cut off'
+
+def _read_other(f, name, check, page, kind):
+    "A photo by one of the readers of chapter 0aa."
+    found = READERS[kind](f, name, check, page)
+    info, im = found.info, found.pixels if isinstance(found.pixels, Image.Image) else Image.new('L', (1,1))
+    if kind == RAW:
+        f.seek(0)
+        if (data := f.read())[:4] in (b'II*\0', b'MM\0*'): info['exif'] = data
+        else: found.notes.append('what its raw file says is left out')
+    if im is not found.pixels: im.info = info
+    if irb := info.get('photoshop'): im.applist = [('APP13', b'Photoshop 3.0\0' + irb)]
+    m = read_metadata(im)
+    m.icc = profile_of(info, found.mode[0] == 'L', im.getexif)
+    if im is not found.pixels: m.orientation = 1 # decoders turn
+    if kind == RAW: m.exif = {k: v for k, v in m.exif.items() if k < 33421 or 33422 < k < 50000} # not of DNG
+    m.notes += found.notes + [_HDR]*is_hdr(info)
+    pixels, mode = (found.pixels, found.mode) if im is not found.pixels else _plain(im)
+    photo = _photo(pixels, mode, name, kind, m)
+    photo.n_pages = found.n_pages
     return photo
+
+
+
+# %% ../nbs/06b_photo_files.ipynb #4b7dtiff
+def _read_tiff(f, name, check, page):
+    "One page of a TIFF file; palettes and rare colour spaces of 8 bits by Pillow."
+    found = read_tiff(f, name, check, page)
+    if found.format in READERS: return _read_other(f, name, check, page, found.format)
+    if found.pixels is None: photo = _read_image(f, name, check, found.info['page'])
+    else:
+        exif, info = Image.Exif(), found.info
+        exif.endian, exif.bigtiff = info['byteorder'], info['bigtiff']
+        def load(): exif.load_from_fp(f, info['offset']); return exif
+        m = exif_metadata(load, info['iptc'])
+        m.icc = info['icc_profile'] or m.icc # numbers of Lab need none
+        photo = _photo(found.pixels, found.mode, name, 'TIFF', m)
+    photo.n_pages = found.n_pages
+    photo.notes.extend(found.notes)
+    return photo
+
 
 # %% ../nbs/06b_photo_files.ipynb #0e3c4a30
 def read_photo(source, # A path, the bytes of a file, a PIL image, or an array `(H,W)`, `(H,W,1|3|4)`
                max_pixels:int=MAX_PIXELS, # Larger photos are refused
-               page:int=0 # Of a TIFF file
+               page:int=0 # Of a TIFF or PDF file
               ) -> Photo:
     "A photo with all that its file holds. Raises `PhotoError`: one line that names the file and the remedy."
     if isinstance(source, np.ndarray):
@@ -223,9 +222,12 @@ def read_photo(source, # A path, the bytes of a file, a PIL image, or an array `
     if isinstance(source, Image.Image):
         name = str(getattr(source, 'filename', '') or 'image')
         with decoding(name):
-            return _photo(*_plain(load_pixels(source)), name, source.format, read_metadata(source))
+            m = read_metadata(load_pixels(source))
+            m.icc = profile_of(source.info, source.mode[0] in '1LI', source.getexif) or m.icc
+            return _photo(*_plain(source), name, source.format, m)
     name = 'photo' if isinstance(source, bytes) else str(source)
     with open_file(source) as f, decoding(name):
-        tiff = f.read(4) in (b'II*\0', b'MM\0*', b'II+\0', b'MM\0+')
-        f.seek(0)
-        return _read_tiff(f, name, max_pixels, page) if tiff else _read_image(f, name, max_pixels)
+        def check(w, h): _check_size(w, h, name, max_pixels)
+        kind = kind_of(f, Path(name).suffix)
+        if kind == 'TIFF': return _read_tiff(f, name, check, page)
+        return _read_other(f, name, check, page, kind) if kind in READERS else _read_image(f, name, check)

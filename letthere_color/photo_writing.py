@@ -13,26 +13,40 @@ from struct import calcsize, pack, unpack
 import imagecodecs, numpy as np, tifffile, torch
 from PIL import Image, TiffImagePlugin
 from fastcore.basics import patch
-from .files import check_target, flatten, photo_file, SAVE_OPTIONS, to_uint
+from .formats import jxl_file
+from .files import check_target, encode, flatten, photo_file, SAVE_OPTIONS, to_uint
 from .core import lab2rgb_fitted, PhotoError
 from .metadata import for_result, save_options, srgb_profile, tiff_tags
 from .photo_files import Photo, STRIP
 
 # %% ../nbs/06f_photo_writing.ipynb #bc5bfbb1
+def _with_lights(rgb, L): # what is brighter than white, or darker than black, has no colour
+    Y = np.where(L > 8, ((L + 16)/116)**3, L/903.3)
+    grey = np.where(Y > .0031308, 1.055*np.maximum(Y, 1e-9)**(1/2.4) - .055, 12.92*Y)
+    return np.where((L > 100) | (L < 0), grey, rgb).astype(np.float32)
+
+def _alpha(a, bits):
+    if bits == 32: return a
+    if a.dtype != np.float32: return to_uint(a, bits)
+    return (a.clip(0, 1)*(2**bits - 1) + .5).astype(f'uint{bits}')
+
 @patch
 def coloured(self:Photo,
              chroma, # Function `(y0, y1, L)` -> a, b of these rows `(1,2,n,W)`, CIE units
-             bits:int=8 # 8 or 16
-            ): # Yields arrays `(n,W,3|4)`, uint8 or uint16; the fourth is the photo's alpha
+             bits:int=8 # 8, 16, or 32 for floats
+            ): # Yields arrays `(n,W,3|4)`, uint8, uint16 or float32; the fourth is the photo's alpha
     "The photo in colour, strip by strip: its own lightness, and less chroma where sRGB can't hold it."
     for y0, y1 in self.strips():
         L = self.lightness(y0, y1)
         lab = torch.cat([L, chroma(y0, y1, L)], 1)[0]
         if bits == 8: rgb = lab2rgb_fitted(lab, torch.uint8).numpy()
-        else: rgb = lab2rgb_fitted(lab).mul_(65535).add_(.5).numpy().astype(np.uint16)
-        alpha = [to_uint(self.rows(y0, y1)[..., -1], bits)] if self.mode.endswith('A') else []
+        elif bits == 16: rgb = lab2rgb_fitted(lab).mul_(65535).add_(.5).numpy().astype(np.uint16)
+        else: rgb = _with_lights(lab2rgb_fitted(lab).numpy(), self.lightness(y0, y1, whole=True)[0].numpy())
+        alpha = [_alpha(self.rows(y0, y1)[..., -1], bits)] if self.mode.endswith('A') else []
         yield np.stack([*rgb, *alpha], -1)
 
+
+# %% ../nbs/06f_photo_writing.ipynb #bc5bimag
 @patch
 def image(self:Photo, chroma) -> Image.Image: # RGB or RGBA, 8 bit
     "The photo in colour, as one image; `chroma` as for `coloured`."
@@ -44,6 +58,7 @@ def image(self:Photo, chroma) -> Image.Image: # RGB or RGBA, 8 bit
 def _tiff_strips(photo, chroma, bits):
     "Compressed strips, with the horizontal predictor of TIFF: differences of neighbours compress better."
     for x in photo.coloured(chroma, bits):
+        if bits == 32: yield imagecodecs.deflate_encode(x.tobytes(), level=6); continue
         diff = x.copy()
         diff[:, 1:] -= x[:, :-1]
         yield imagecodecs.deflate_encode(diff.tobytes(), level=6)
@@ -77,6 +92,8 @@ def _gather_notes(notes): # a list for each page
     pages = {o: [i for i, said in enumerate(notes, 1) if o in said] for o in chain(*notes)}
     notes[0][:] = [o if 1 in found else f'page {str(found)[1:-1]}: {o}' for o, found in pages.items()]
 
+_DTYPES = {8: 'uint8', 16: 'uint16', 32: 'float32'}
+
 def _write_tiff(f, pages, prepare):
     "Each `(photo, chroma)` of `pages` as a page; `prepare` gives a photo's notes."
     tags, notes, writer = [], [], None
@@ -85,17 +102,21 @@ def _write_tiff(f, pages, prepare):
         shape = (h, w, 4 if alpha else 3)
         n_bytes = photo.n_pages*np.prod(shape, dtype=float)*photo.bits/8
         writer = writer or tifffile.TiffWriter(f, bigtiff=n_bytes > 4e9, byteorder='<')
-        writer.write(_tiff_strips(photo, chroma, photo.bits), shape=shape, dtype=f'uint{photo.bits}',
+        writer.write(_tiff_strips(photo, chroma, photo.bits), shape=shape, dtype=_DTYPES[photo.bits],
                      photometric='rgb', planarconfig='contig', extrasamples=['unassalpha'] if alpha else None,
-                     rowsperstrip=max(1, STRIP//w), compression='zlib', predictor=True, metadata=None,
-                     iccprofile=srgb_profile(), software=False, subfiletype=2*(photo.n_pages > 1),
-                     resolution=metadata.dpi)
+                     rowsperstrip=max(1, STRIP//w), compression='zlib', predictor=photo.bits < 32,
+                     iccprofile=srgb_profile(), metadata=None, software=False,
+                     subfiletype=2*(photo.n_pages > 1), resolution=metadata.dpi)
         tags.append(tiff_tags(metadata)); notes.append(photo.notes)
     writer.close()
     _add_tags(f, tags)
     _gather_notes(notes)
 
 # %% ../nbs/06f_photo_writing.ipynb #9f8b8e11
+def _write_jxl(f, photo, chroma, quality, exif=b'', xmp=b'', **others): # it is sRGB where it says nothing
+    x = np.concatenate([*photo.coloured(chroma, min(photo.bits, 16))])
+    f.write(jxl_file(x, quality, exif or b'', xmp))
+
 def _write_png16(f, photo, chroma, options):
     "A PNG file of 16 bits, strip by strip."
     def chunk(kind, data): f.write(pack('>I', len(data)) + kind + data + pack('>I', zlib.crc32(kind + data)))
@@ -119,7 +140,7 @@ def write_photo(pages, # `[(photo, chroma)]`, or a generator of such pairs; `chr
                 overwrite:bool=False, # May an existing file be replaced? The photo itself never is
                 strip:bool=False, # Leave out what the original's file said?
                 label:tuple[str,str]|None=None, # Name and version of the model that coloured; None: no mark
-                quality:int|None=None # Of JPEG, WebP and AVIF, 1 to 100; the other formats lose nothing
+                quality:int|None=None # Of JPEG, WebP, AVIF, JPEG XL and HEIC, 1 to 100
                ) -> Path: # The file written
     "All of a coloured photo or nothing; `notes` of the first photo tell what was lost. Raises `PhotoError`."
     p, pages = Path(path), iter(pages)
@@ -133,11 +154,13 @@ def write_photo(pages, # `[(photo, chroma)]`, or a generator of such pairs; `chr
             photo.notes.append(f'has {n} pages: only the first fits into {fmt}; TIFF keeps them all')
         options = {**SAVE_OPTIONS.get(fmt, {}), **save_options(prepare(photo), fmt)}
         if quality is not None: options['quality'] = quality
-        if fmt == 'PNG' and photo.bits == 16: return _write_png16(f, photo, chroma, options)
-        if photo.bits == 16: photo.notes.append(f'has 16 bits: {fmt} keeps 8 of them; TIFF and PNG keep all')
+        if photo.bits == 32: photo.notes.append(f'is HDR: {fmt} cuts it at white; TIFF keeps all')
+        if fmt == 'PNG' and photo.bits > 8: return _write_png16(f, photo, chroma, options)
+        if fmt == 'JPEG XL': return _write_jxl(f, photo, chroma, **options)
+        if photo.bits > 8: photo.notes.append(f'has 16 bits: {fmt} keeps 8 of them; TIFF and PNG keep all')
         im = photo.image(chroma)
         if fmt == 'JPEG' and im.mode == 'RGBA' and im.getextrema()[3][0] < 255:
             photo.notes.append('is transparent: JPEG is not, so it lies on white; PNG, TIFF and WebP keep it')
-        (flatten(im) if fmt == 'JPEG' else im).save(f, format=fmt, **options)
+        encode(flatten(im) if fmt == 'JPEG' else im, f, fmt, **options)
     with photo_file(p) as f: write(f)
     return p

@@ -59,13 +59,13 @@ class _Report:
 
 # %% ../nbs/07c_progress.ipynb #ce779167
 def _check_format(path, suffix):
-    from PIL import Image
-    kinds = Image.registered_extensions()
-    if suffix and kinds.get(path.suffix.lower()) != kinds[suffix]:
+    from letthere_color.formats import KIND
+    if suffix and KIND.get(path.suffix.lower()) != KIND[suffix]:
         raise ValueError(f'{path}: names another format than --format {suffix[1:]}; change one of them')
 
 def _own_suffix(kind): # 'TIFF' -> '.tif'; PNG for what we do not write
-    return dict(JPEG='.jpg', MPO='.jpg', TIFF='.tif', WEBP='.webp', BMP='.bmp').get(kind, '.png')
+    return {'JPEG': '.jpg', 'MPO': '.jpg', 'TIFF': '.tif', 'WEBP': '.webp', 'BMP': '.bmp', 'AVIF': '.avif',
+            'HEIC': '.heic', 'JPEG XL': '.jxl', 'PDF': '.tif'}.get(kind, '.png')
 
 def _to_stdout(data):
     try: sys.stdout.buffer.write(data); sys.stdout.flush()
@@ -131,7 +131,7 @@ def colour_all(colorizer, # A Colorizer
     from letthere_color.folders import colorize_files
     report, asked = _Report(len(plan), as_json), threading.Event()
     try:
-        with asked_to_stop(asked.set):
+        with asked_to_stop(asked.set, hard=True):
             for done in colorize_files(colorizer, plan, stop=asked.is_set, **options): report.add(done)
     finally: report.close()
     if asked.is_set() and sum(report.counts.values()) < len(plan): raise KeyboardInterrupt

@@ -268,6 +268,16 @@ def test_odd_files(visit):
         assert 'animated' in page.locator('#caption').inner_text(), format
         assert abs(rgb2l(photo2tensor(download(page))).mean() - rgb2l(photo2tensor(Image.new('RGB', (1,1), '#777'))).mean()) < .5, format
 
+def test_what_the_browser_decodes(visit):
+    "BMP and AVIF are coloured; HEIC, where the browser has none, is called by its name"
+    page, im = visit(), sample_photos()['coffee'].resize((60,40))
+    for fmt in ('BMP', 'AVIF'):
+        give(page, f'a.{fmt.lower()}', coded(im, fmt))
+        assert download(page).size == (60, 40) and difference(download(page), Colorizer.from_pretrained('tiny')(im)) < 4
+    box = b'ispe' + bytes(4) + (40).to_bytes(4) + (30).to_bytes(4)
+    page.set_input_files('#file', file('phone.heic', b'\0\0\0\x18ftypheic\0\0\0\0mif1heic' + box + bytes(99)))
+    says(page, 'phone.heic is HEIC, which this browser does not read', '#problem')
+
 def test_newest_photo_wins(visit):
     page, s = visit(), sample_photos()
     for name in ('flower', 'china', 'coffee'): page.set_input_files('#file', file(f'{name}.png', coded(s[name])))

@@ -3,11 +3,11 @@
 import { Refusal } from "./refusal.js";
 
 export const MAX_PIXELS = 64e6;
+const BOXED = /^....ftyp(heic|heix|mif1|hevc|avif|avis)/s; // some browsers decode them, others not
 const OTHERS = [
-  [/^(II\*\0|MM\0\*|II\+\0|MM\0\+)/, "TIFF"],
-  [/^....ftyp(heic|heix|mif1|hevc)/s, "HEIC"],
-  [/^....ftypavif/s, "AVIF"],
-  [/^BM/, "BMP"],
+  [/^(II\*\0|MM\0\*|II\+\0|MM\0\+)/, "TIFF or a raw photo"],
+  [/^8BPS/, "a Photoshop file"],
+  [/^(\xff\n|\0\0\0\fJXL )/, "JPEG XL"],
   [/^%PDF/, "PDF"],
   [/^....ftyp/s, "a film"],
 ];
@@ -40,6 +40,28 @@ function webp(head, view) {
   return { width: (bits & 0x3fff) + 1, height: ((bits >> 14) & 0x3fff) + 1 };
 }
 
+function bmp(head, view) {
+  return { width: view.getInt32(18, true), height: Math.abs(view.getInt32(22, true)) };
+}
+
+/** AVIF and HEIC: the largest of the pictures in it, of which many are tiles. */
+async function boxed(file) {
+  const view = await bytes(file, 0, 65536);
+  const head = text(view);
+  let found = { width: 0, height: 0 };
+  for (let at = head.indexOf("ispe"); at >= 0 && at + 16 <= head.length; at = head.indexOf("ispe", at + 4)) {
+    const [width, height] = [view.getUint32(at + 8), view.getUint32(at + 12)];
+    if (width * height > found.width * found.height) found = { width, height, animated: head.startsWith("avis", 8) };
+  }
+  return found;
+}
+
+/** "AVIF" or "HEIC" if it is one of these; for the message when the browser does not decode it. */
+export async function boxedKind(file) {
+  const kind = text(await bytes(file, 0, 16)).match(BOXED);
+  return kind && (kind[1].startsWith("av") ? "AVIF" : "HEIC");
+}
+
 /** The size is in the first frame header; the segments before it may be long. */
 async function jpeg(file) {
   for (let at = 2; at + 9 < file.size;) {
@@ -61,11 +83,13 @@ async function inspected(file) {
   if (head.startsWith("\x89PNG")) return png(head, view);
   if (/^GIF8/.test(head)) return gif(head, view);
   if (/^RIFF....WEBP/s.test(head)) return webp(head, view);
+  if (head.startsWith("BM")) return bmp(head, view);
+  if (BOXED.test(head)) return boxed(file);
   const other = OTHERS.find(([start]) => start.test(head));
   throw new Refusal(
     other
-      ? `is ${other[1]}: this page reads JPEG, PNG and WebP. Save it as one of them.`
-      : "is not a photo: this page reads JPEG, PNG and WebP.",
+      ? `is ${other[1]}: this page reads JPEG, PNG and WebP, BMP, AVIF and perhaps HEIC. Save it as JPEG.`
+      : "is not a photo: this page reads JPEG, PNG and WebP, BMP, AVIF and perhaps HEIC.",
   );
 }
 

@@ -1,7 +1,7 @@
 // From a file to pixels and lightness, strip by strip, and back to a file.
 
 import { lightness } from "./color.js";
-import { inspect } from "./file.js";
+import { boxedKind, inspect } from "./file.js";
 import { plane, resizedStrips } from "./resize.js";
 import { Refusal } from "./refusal.js";
 
@@ -14,6 +14,8 @@ export async function decoded(file) {
   try {
     return await createImageBitmap(file);
   } catch {
+    const kind = await boxedKind(file);
+    if (kind) throw new Refusal(`is ${kind}, which this browser does not read: save it as JPEG.`);
     throw new Refusal("is damaged or cut off, or does not fit into the memory: copy it again.");
   }
 }
