@@ -6,7 +6,7 @@
 __all__ = ['STRIP', 'MAX_PIXELS', 'Photo', 'read_photo']
 
 # %% ../nbs/06b_photo_files.ipynb #7456f116
-import logging, struct, warnings
+import hashlib, logging, struct, warnings
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -16,7 +16,7 @@ from fastcore.basics import patch
 from .files import (check_array, decoding, load_pixels, open_file, PILLOW_LOCK, plain_mode,
                                   srgb_transform, to_uint)
 from .core import PhotoError, rgb2l
-from .metadata import exif_metadata, Metadata, read_metadata
+from .metadata import join_sidecar, Metadata, read_metadata, tiff_metadata
 
 # %% ../nbs/06b_photo_files.ipynb #77ec7d14
 _XYZ = ImageCms.ImageCmsProfile(ImageCms.createProfile('XYZ')).tobytes()
@@ -150,12 +150,13 @@ def _photo(pixels, mode, name, fmt, m):
     except Exception: m.notes.append('its colour profile is damaged or made for other photos; it was ignored')
     return Photo(_upright(pixels, m.orientation), mode, name, fmt or '', icc, m)
 
-def _read_image(f, name, limit, page=0):
+def _read_image(f, name, limit, page=0, metadata=None):
     "A photo by Pillow; PNG with colour in 16 bits by imagecodecs."
     if (im := _open(f, page)) is None:
         raise PhotoError(f'{name}: is not a photo in a format that is read here; save it as PNG or TIFF')
     _check_size(*im.size, name, limit)
-    metadata = read_metadata(load_pixels(im))
+    load_pixels(im)
+    metadata = metadata or read_metadata(im, f)
     if im.format in ('GIF', 'PNG', 'WEBP', 'AVIF') and getattr(im, 'is_animated', False):
         metadata.notes.append('is animated: only its first picture is coloured')
     f.seek(24) # where PNG has the bits and the kind of colour
@@ -199,14 +200,9 @@ def _read_tiff(f, name, limit, page):
         if not pages: raise ValueError('it has no pages')
         i, p = pages[page]
         _check_size(p.imagewidth, p.imagelength, name, limit)
-        if p.bitspersample <= 8 and _colours(p) is None: photo = _read_image(f, name, limit, i)
-        else:
-            exif = Image.Exif()
-            exif.endian, exif.bigtiff = t.byteorder, t.is_bigtiff
-            def load(): exif.load_from_fp(f, p.offset); return exif
-            iptc = p.tags.get(33723)
-            iptc = iptc and (f.seek(iptc.valueoffset), f.read(iptc.valuebytecount))[1]
-            photo = _photo(*_tiff_pixels(p, name, t.filehandle.size), name, 'TIFF', exif_metadata(load, iptc))
+        said = tiff_metadata(f, p.offset, t.byteorder, t.is_bigtiff)
+        if p.bitspersample <= 8 and _colours(p) is None: photo = _read_image(f, name, limit, i, said)
+        else: photo = _photo(*_tiff_pixels(p, name, t.filehandle.size), name, 'TIFF', said)
     photo.n_pages = len(pages)
     return photo
 
@@ -228,4 +224,8 @@ def read_photo(source, # A path, the bytes of a file, a PIL image, or an array `
     with open_file(source) as f, decoding(name):
         tiff = f.read(4) in (b'II*\0', b'MM\0*', b'II+\0', b'MM\0+')
         f.seek(0)
-        return _read_tiff(f, name, max_pixels, page) if tiff else _read_image(f, name, max_pixels)
+        photo = _read_tiff(f, name, max_pixels, page) if tiff else _read_image(f, name, max_pixels)
+        f.seek(0)
+        photo.metadata.digest = f'{hashlib.file_digest(f, "sha1").hexdigest()} {page}'
+    if not (page or isinstance(source, bytes)): join_sidecar(photo.metadata, source)
+    return photo
