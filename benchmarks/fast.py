@@ -16,7 +16,7 @@ from letthere_color.evaluation import ciede2000
 from letthere_color.fast import fold_norm, lean_model, small_tail, split_fusion
 from letthere_color.engines import benchmark_table, fast_model, NcnnFiles, NcnnNet
 from letthere_color.onnx_files import export_onnx, OnnxColorization
-from letthere_color.inference import look_around
+from letthere_color.small_copy import look_around
 
 def cpu():
     try: name = next(l.split(':')[1].strip() for l in open('/proc/cpuinfo') if l.startswith('model name'))

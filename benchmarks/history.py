@@ -14,7 +14,7 @@ from letthere_color.photos import cache_photos
 from letthere_color.metrics import psnr
 from letthere_color.film import blurred, bordered, faded, grainy, on_film, scratched, stretched
 from letthere_color.models import load_styles
-from letthere_color.inference import look_around, paint
+from letthere_color.small_copy import look_around, paint
 
 def median(L): # 3 x 3
     x = torch.nn.functional.pad(L, (1,)*4, mode='replicate').unfold(2, 3, 1).unfold(3, 3, 1)

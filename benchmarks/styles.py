@@ -12,7 +12,7 @@ from letthere_color.models import load_model
 from letthere_color.core import denorm_ab, rgb2lab
 from letthere_color.photos import cache_photos
 from letthere_color.models import load_styles
-from letthere_color.inference import look_around
+from letthere_color.small_copy import look_around
 
 STRENGTHS = [.5, 1, 1.5]
 

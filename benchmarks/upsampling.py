@@ -13,7 +13,7 @@ from PIL import Image
 from letthere_color.models import load_model
 from letthere_color.core import open_photo, photo2tensor, rgb2lab
 from letthere_color.photos import is_colourful, read_photos
-from letthere_color.inference import box_mean, enlarge_chroma, look_around, paint
+from letthere_color.small_copy import box_mean, enlarge_chroma, look_around, paint
 
 FACTORS = [2, 4, 8]
 

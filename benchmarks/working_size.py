@@ -11,7 +11,7 @@ from letthere_color.core import lab2rgb, open_photo, photo2tensor, rgb2lab
 from letthere_color.photos import is_colourful, read_photos
 from letthere_color.colorization import predict_ab
 from letthere_color.metrics import psnr
-from letthere_color.inference import working_size
+from letthere_color.small_copy import working_size
 
 SIZES = [80, 112, 144, 176, 224, 288, 352]
 

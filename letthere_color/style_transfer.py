@@ -15,7 +15,8 @@ from .files import whole_file
 from .photos import cache_photos, load_cache
 from .colorization import Colorization
 from .models import Styles, load_model, model_files, weights_mark
-from .inference import Colorizer, look_around
+from .inference import Colorizer
+from .small_copy import look_around
 
 # %% ../nbs/10_style_transfer.ipynb #3085766a
 def with_style(colorizer:Colorizer, # With a model and options

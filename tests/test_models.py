@@ -7,7 +7,8 @@ from torch import nn
 from letthere_color import models
 from letthere_color.colorization import Colorization, ModelConfig, predict_ab
 from letthere_color.core import photo2tensor, rgb2l, sample_photos
-from letthere_color.inference import Colorizer, halo, look_around, tiled_chroma
+from letthere_color.inference import Colorizer
+from letthere_color.small_copy import halo, look_around, tiled_chroma
 from letthere_color.models import build_model, exchanged_parts, load_model, save_model, usable_device
 
 toy = ModelConfig(width=.125, n_classes=3, global_size=64)

@@ -8,7 +8,8 @@ from PIL import ExifTags, Image, ImageCms, ImageFile, PngImagePlugin
 from letthere_color.colorization import Colorization, ModelConfig, predict_ab
 from letthere_color.models import DEFAULT_MODEL, load_model
 from letthere_color.core import open_photo, photo2tensor, PhotoError, rgb2l, rgb2lab, sample_photos
-from letthere_color.inference import Colorizer, halo
+from letthere_color.inference import Colorizer
+from letthere_color.small_copy import halo
 from letthere_color.metadata import label_xmp, SOURCE_TYPE
 from letthere_color.photo_files import MAX_PIXELS, read_photo
 from letthere_color.photo_writing import write_photo
@@ -490,7 +491,7 @@ def test_tiles_are_exact(size, kernel):
     c = Colorizer(model, size='full')
     job = c.prepare(im)
     L = job.photo.lightness(0, size[1])
-    from letthere_color.inference import tiled_chroma
+    from letthere_color.small_copy import tiled_chroma
     tiles = tiled_chroma(model, job.photo, c.predict(job.copy), 64)(0, size[1], L)
     if min(size) >= 8: assert (tiles - predict_ab(model, L/100)).abs().max() < .02
     assert tiles.shape == (1, 2, *size[::-1]) and c(im).size == size

@@ -9,7 +9,8 @@ from skimage.color import deltaE_ciede2000, rgb2lab as lab_of
 from letthere_color import inference
 from letthere_color.colorization import pad8
 from letthere_color.core import fit_gamut, lab2rgb, open_photo, photo2tensor, rgb2l, sample_photos
-from letthere_color.inference import Colorizer, edge_slope, enlarge_chroma
+from letthere_color.inference import Colorizer
+from letthere_color.small_copy import edge_slope, enlarge_chroma
 from letthere_color.page import page_folder, PageServer
 
 root = Path(__file__).parent.parent
