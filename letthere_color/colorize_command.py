@@ -33,6 +33,8 @@ _dtype = Option('auto', help='Numbers that the network reckons with; auto: float
                              'faster and looks the same.')
 _strip = Option(False, '--strip',
                 help='Leave out what the original file says: date, place, caption...; its resolution stays.')
+_sidecar = Option(False, '--sidecar', help='Write XMP (who made the colours, and how) into NAME.EXT.xmp, too.')
+_luma = Option(False, '--keep-luma', help='JPEG to JPEG: the compressed grey stays to the bit; colours are added.')
 MODEL = Option(None, help='small (the default), tiny, a folder, or a hub id owner/name.')
 DEVICE = Option('auto', help='auto, cpu, cuda or mps.')
 
@@ -60,6 +62,7 @@ def colorize(
     format:Format=Option(None, case_sensitive=False,
                          help='Format of the results. Default: that of the photo.'),
     quality:int=Option(None, min=1, max=100, help='Of JPEG and WebP.'), strip:bool=_strip,
+    sidecar:bool=_sidecar, keep_luma:bool=_luma,
     provenance:bool=Option(True, help='Note in the file that a model made the colours.'),
     max_pixels:float=Option(constant('photo_files', 'MAX_PIXELS')/1e6, min=0,
                             help='Refuse larger photos; in millions.'),
@@ -74,8 +77,8 @@ def colorize(
     colorizer = Colorizer.from_pretrained(
         model, device, size if size == 'full' else int(size), getattr(torch, dtype.value, None), style=style,
         style_strength=style_strength, saturation=saturation, guided=upsampling == Upsampling.guided)
-    options = dict(overwrite=overwrite, strip=strip, label=provenance, max_pixels=round(max_pixels*1e6))
-    if quality: options['quality'] = quality
+    options = dict(overwrite=overwrite, strip=strip, label=provenance, max_pixels=round(max_pixels*1e6),
+                   sidecar=sidecar, keep_luma=keep_luma, quality=quality)
     if piped: pipe_photo(colorizer, photos[0], output, suffix, **options)
     else:
         debug = context.find_root().params['debug']

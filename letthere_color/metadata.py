@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['NOTE_MOVED', 'Metadata', 'tiff_metadata', 'read_metadata', 'join_sidecar', 'for_result', 'srgb_profile',
-           'save_options', 'tiff_entries', 'check_sidecar', 'write_sidecar']
+           'save_options', 'tiff_entries', 'check_sidecar', 'write_sidecar', 'with_orientation']
 
 # %% ../nbs/06a_metadata.ipynb #cd494181
 import io, re, struct, warnings
@@ -250,3 +250,12 @@ def write_sidecar(path, # NAME.EXT.xmp
     "The packet as a file. Raises `PhotoError` if it can't be written."
     if not packet: return notes.append('says nothing in XMP: no sidecar was written')
     with photo_file(path) as f: f.write(packet)
+
+def with_orientation(m:Metadata, # From for_result, of a picture that was not turned
+                     turn:int # As EXIF counts
+                    ) -> Metadata:
+    "The same, and EXIF says so even if it was stripped, or XMP alone had said it."
+    if turn not in range(2, 9) or m.exif.get(274) == turn: return m
+    entries, order = [], '<'
+    if m.block: f, at, order = open_block(m.block); entries = read_notes(f, at, order)[0]
+    return replace(m, block=make_block([*entries, Entry(274, 3, struct.pack(order + 'H', turn))], order))
