@@ -33,8 +33,9 @@ _dtype = Option('auto', help='Numbers that the network reckons with; auto: float
                              'faster and looks the same.')
 _strip = Option(False, '--strip',
                 help='Leave out what the original file says: date, place, caption...; its resolution stays.')
-_sidecar = Option(False, '--sidecar', help='Write XMP (who made the colours, and how) into NAME.EXT.xmp, too.')
-_luma = Option(False, '--keep-luma', help='JPEG to JPEG: the compressed grey stays to the bit; colours are added.')
+_quality = Option(None, min=1, max=100, help='Of JPEG and WebP.')
+_sidecar = Option(False, '--sidecar', help='Write XMP (who made the colours, how) into NAME.EXT.xmp, too.')
+_luma = Option(False, '--keep-luma', help='JPEG to JPEG: the compressed grey stays, to the bit.')
 MODEL = Option(None, help='small (the default), tiny, a folder, or a hub id owner/name.')
 DEVICE = Option('auto', help='auto, cpu, cuda or mps.')
 
@@ -61,8 +62,7 @@ def colorize(
     model:str=MODEL, device:str=DEVICE, dtype:Dtype=_dtype,
     format:Format=Option(None, case_sensitive=False,
                          help='Format of the results. Default: that of the photo.'),
-    quality:int=Option(None, min=1, max=100, help='Of JPEG and WebP.'), strip:bool=_strip,
-    sidecar:bool=_sidecar, keep_luma:bool=_luma,
+    quality:int=_quality, strip:bool=_strip, sidecar:bool=_sidecar, keep_luma:bool=_luma,
     provenance:bool=Option(True, help='Note in the file that a model made the colours.'),
     max_pixels:float=Option(constant('photo_files', 'MAX_PIXELS')/1e6, min=0,
                             help='Refuse larger photos; in millions.'),

@@ -191,7 +191,7 @@ def _thumbnail(b, at, order): # slices
         yield from (slice(i, i+n) for i, n in zip(values.get(begin, ()), values.get(length, ())))
 
 def _clear(b, order, directories):
-    "Zeros for the thumbnail; the end of what is left."
+    "Zeros for the thumbnail; the end of what is left: makers put some of their note behind it."
     stop, busy = directories[0] + 2 + 12*len(_lines(b, directories[0], order)), np.zeros(len(b), bool)
     busy[:8] = True
     for o in (o for at in directories for o in _places(b, at, order)): busy[o] = True
@@ -200,7 +200,9 @@ def _clear(b, order, directories):
         old, x = np.zeros(len(b), bool), np.frombuffer(b, np.uint8)
         for o in _thumbnail(b, link, order): old[o] = True
         x[old & ~busy] = 0
-    return int(busy.nonzero()[0][-1]) + 1
+        last = int(busy.nonzero()[0][-1]) + 1
+        if old[last:].any(): return last + int(old[last:].argmax())
+    return len(b)
 
 # %% ../nbs/05d_exif.ipynb #05dedii0
 def edit_block(block:bytes, # EXIF of the original
@@ -220,4 +222,4 @@ def edit_block(block:bytes, # EXIF of the original
     if size: wanted |= {256: size[0], 257: size[1], 40962: size[0], 40963: size[1], 274: 1}
     for tag in wanted & lines.keys(): _set(b, lines[tag], order, wanted[tag])
     _remove(b, first, order, STORAGE - {256, 257, 274}, True)
-    return bytes(b) if any(b[end:]) else bytes(b[:end])
+    return bytes(b) if any(b[end:]) else bytes(b[:end]) # nothing follows the thumbnail

@@ -147,9 +147,8 @@ def finish(self:Colorizer, job:Job, # From prepare
             next_page = self.prepare(read_photo(job.source, job.max_pixels, page=i))
             yield next_page.photo, self.chroma(next_page, self.predict(next_page.copy))
     name = f'letthere_color {self.model.config.name}'.strip()
-    said = {k: v for k, v in vars(self).items() if isinstance(v, (bool, float, int, str))} # all settings
-    if self.style is not None: said['style'] = 'given'
-    made = name, __version__, ', '.join(f'{k}={v}' for k, v in said.items())
+    said = [f'{k}={v}' for k, v in vars(self).items() if isinstance(v, (bool, float, int, str))] # settings
+    made = name, __version__, ', '.join(said + ['style=given']*(self.style is not None))
     write = partial(write_luma, source=job.source) if keep_luma else write_photo
     return write(pages(), path, label=made if label else None, **kw)
 
