@@ -43,14 +43,15 @@ def behind_jpeg(data:bytes # Of the file
     while data[i:i+1] == b'\xff' and data[i+1:i+2] != b'\xda': i += 2 + int.from_bytes(data[i+2:i+4])
     end = data.find(b'\xff\xd9', i)
     rest = data[end+2:].strip(b'\0\xff \r\n') if end > 0 else b''
-    if len(rest) < 16: return []
     if b'ftyp' in rest[:8]: return ['its film (motion photo)']
+    if len(rest) < 16: return []
     if rest.startswith(b'\xd8'): return [f'a further picture behind the first ({len(rest)/1000:.0f} kB)']
     return [f'{len(rest)} bytes behind the picture, which a program put there']
 
 # %% ../nbs/05f_containers.ipynb #05fsegco
 def _jpeg(im, f):
     found = dict(comment=b'', parts=[], gone=[], xmp_more=[], irb=b'')
+    found['jfif'] = any(d.startswith(b'JFIF\0') for _, d in im.applist)
     for name, d in im.applist:
         gone = [what for start, what in _OTHERS.items() if d.startswith(start)]
         found['gone'] += [o for o in gone if o not in found['gone']]

@@ -76,6 +76,8 @@ def read_notes(f, at:int, order:str, big:bool=False, # As for read_directory
 # %% ../nbs/05d_exif.ipynb #05dmoved
 _OWN = (b'Nikon\0\2', b'OLYMPUS\0', b'OM SYSTEM\0', b'FUJIFILM', b'PENTAX \0',
         b'Apple iOS\0') # these count from their begin
+_DIRECTORY = {b'Panasonic\0\0\0': 12, b'SONY ': 12, b'AOC\0': 6, b'QVC\0\0\0': 6, b'Nikon\0\1': 8, # where it
+              b'SANYO\0': 8, b'EPSON\0': 8, b'OLYMP\0\1': 8, b'SIGMA\0': 10, b'FOVEON\0': 10} # begins
 
 def _pointers(note, start, order):
     "`(where, offset, length)` of the values outside the lines of a directory; None: it is none."
@@ -91,15 +93,14 @@ def move_note(note:bytes, # Of the maker
              ) -> bytes|None: # With its offsets mended; None if nobody knows how
     "A maker's note at another place."
     if old == new or note.startswith(_OWN): return note
-    for start, order in ((i, o) for i in (0, 6, 8, 10, 12, 16, 18, 20) for o in '<>'):
-        if (found := _pointers(note, start, order)) is None: continue
-        inside = [o for o in found if old <= o[1] and o[1] + o[2] <= old + len(note)]
-        if len(inside) < .7*len(found): # from another place: the begin of the note, perhaps
-            if all(at + size <= len(note) for _, at, size in found): return note
-            continue
-        moved = bytearray(note)
-        for i, at, _ in inside: pack_into(order + 'I', moved, i, at + new - old)
-        if moved[-8:-4] in (b'II*\0', b'MM\0*'): pack_into(order + 'I', moved, len(moved) - 4, new)
+    start = next((n for maker, n in _DIRECTORY.items() if note.startswith(maker)), 0)
+    for order in '<>':
+        found, moved = _pointers(note, start, order), bytearray(note)
+        if found is None or any(not old <= at <= old + len(note) - size for _, at, size in found): continue
+        for i, at, _ in found: pack_into(order + 'I', moved, i, at + new - old)
+        if note[-8:-4] not in (b'II*\0', b'MM\0*'): return bytes(moved)
+        if unpack_from(order + 'I', note, len(note) - 4)[0] != old: return None # it was moved before
+        pack_into(order + 'I', moved, len(moved) - 4, new)
         return bytes(moved)
 
 # %% ../nbs/05d_exif.ipynb #05dwrite

@@ -180,7 +180,8 @@ def _spliced(photo, grey, chroma, quality, options):
     elif photo.icc: raise ValueError('has a profile that is not sRGB')
     planes = _encoded(_colour_planes(photo, upright, chroma, curve), quality, 'progressive' in luma.info)
     small = io.BytesIO(); Image.new('RGB', (8, 8)).save(small, 'JPEG', **options)
-    notes = [segment(n, d) for n, d, _ in jpeg_segments(small.getvalue()) if 0xe0 <= n < 0xf0 or n == 0xfe]
+    found = [(n, d) for n, d, _ in jpeg_segments(small.getvalue()) if n == 0xfe or 0xe0 <= n < 0xf0]
+    notes = [segment(n, d) for n, d in found if photo.metadata.jfif or d[:5] != b'JFIF\0']
     return splice_planes(grey, *planes, b''.join(notes))
 
 # %% ../nbs/06j_luma.ipynb #06jwrlco

@@ -31,6 +31,7 @@ class Metadata:
     comment:bytes = b'' # JPEG's or GIF's
     format:str = '' # Of the file, and what only this format can hold:
     parts:list[tuple[bytes,bytes]] = field(default_factory=list) # Segments of JPEG, chunks of PNG: name, data
+    jfif:bool = True # Has a JPEG a segment of this name? Cameras write EXIF in its place
     dpi:tuple|None = None # Pixels per inch, two numbers
     orientation:int = 1 # As EXIF counts, 1..8; results are upright
     icc:bytes = b'' # The colour profile; results are sRGB
@@ -148,7 +149,7 @@ def for_result(m:Metadata, # Of the original
     except Exception: r.block = b''; r.notes.append('EXIF is damaged: it was left out')
     try:
         r.xmp, gone = without_pictures(label_xmp(r.xmp, label))
-        r.gone += [o for o in gone if o not in r.gone and not (len(r.gone) and 'further' in o)]
+        r.gone = gone + [o for o in r.gone if o not in gone and not (gone and 'further picture' in o)]
         if r.xmp: r.xmp = identify_xmp(r.xmp, f'{m.digest} {label} {way}', label)
     except Exception as e:
         r.xmp = re.sub(rb'(tiff:Orientation(?:="|>))[2-8]', rb'\g<1>1', r.xmp) # some find it even there

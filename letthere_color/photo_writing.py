@@ -117,6 +117,12 @@ def _write_png16(f, photo, chroma, options):
     chunk(b'IEND', b'')
 
 # %% ../nbs/06f_photo_writing.ipynb #9f8b8one
+def _jpeg(im, jfif, options):
+    "The bytes; where the original began with EXIF, the result does, too: notes of makers count from there."
+    im.save(f := io.BytesIO(), 'JPEG', **options)
+    data = f.getvalue()
+    return data if jfif or data[6:10] != b'JFIF' else data[:2] + data[20:]
+
 def _write_one(f, photo, chroma, fmt, options):
     "A file of one picture."
     if (n := photo.n_pages) > 1:
@@ -126,7 +132,8 @@ def _write_one(f, photo, chroma, fmt, options):
     im = photo.image(chroma)
     if fmt == 'JPEG' and im.mode == 'RGBA' and im.getextrema()[3][0] < 255:
         photo.notes.append('is transparent: JPEG is not, so it lies on white; PNG, TIFF and WebP keep it')
-    (flatten(im) if fmt == 'JPEG' else im).save(f, format=fmt, **options)
+    if fmt == 'JPEG': return f.write(_jpeg(flatten(im), photo.metadata.jfif, options))
+    im.save(f, format=fmt, **options)
 
 # %% ../nbs/06f_photo_writing.ipynb #bfe85e01
 def write_photo(pages, # `[(photo, chroma)]`, or a generator of such pairs; `chroma` as for `Photo.coloured`
@@ -150,6 +157,7 @@ def write_photo(pages, # `[(photo, chroma)]`, or a generator of such pairs; `chr
             said = _prepare(photo, **how)
             options = {**SAVE_OPTIONS.get(fmt, {}), **save_options(said, fmt, sidecar)}
             if quality is not None: options['quality'] = quality
-            packet = _write_one(f, photo, chroma, fmt, options) or said.xmp
+            _write_one(f, photo, chroma, fmt, options)
+            packet = said.xmp
         if sidecar: write_sidecar(beside, packet, photo.notes)
     return p
