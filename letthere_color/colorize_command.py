@@ -33,6 +33,7 @@ _dtype = Option('auto', help='Numbers that the network reckons with; auto: float
                              'faster and looks the same.')
 _strip = Option(False, '--strip',
                 help='Leave out what the original file says: date, place, caption...; its resolution stays.')
+_format = Option(None, case_sensitive=False, help='Format of the results. Default: that of the photo.')
 _quality = Option(None, min=1, max=100, help='Of JPEG and WebP.')
 _sidecar = Option(False, '--sidecar', help='Write XMP (who made the colours, how) into NAME.EXT.xmp, too.')
 _luma = Option(False, '--keep-luma', help='JPEG to JPEG: the compressed grey stays, to the bit.')
@@ -60,9 +61,8 @@ def colorize(
     style:str=_style, style_strength:float=_strength, size:str=_size,
     upsampling:Upsampling=Option('guided', help='How chroma gets its full size.'),
     model:str=MODEL, device:str=DEVICE, dtype:Dtype=_dtype,
-    format:Format=Option(None, case_sensitive=False,
-                         help='Format of the results. Default: that of the photo.'),
-    quality:int=_quality, strip:bool=_strip, sidecar:bool=_sidecar, keep_luma:bool=_luma,
+    format:Format=_format, quality:int=_quality, strip:bool=_strip, sidecar:bool=_sidecar,
+    keep_luma:bool=_luma,
     provenance:bool=Option(True, help='Note in the file that a model made the colours.'),
     max_pixels:float=Option(constant('photo_files', 'MAX_PIXELS')/1e6, min=0,
                             help='Refuse larger photos; in millions.'),

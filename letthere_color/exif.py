@@ -113,10 +113,10 @@ def write_directory(entries:list[Entry], # From read_notes
                     order:str, # Byte order of the entries
                     to:str|None=None, # Byte order to write; None: the same
                     big:bool=False, # As BigTIFF has it?
-                    kept:dict={} # Further lines as they are to be: tag -> bytes
+                    kept:dict|None=None # Further lines as they are to be: tag -> bytes
                    ) -> bytes: # The directory, those below, and all values
     "A directory for offset `at`; nothing follows it."
-    to = to or order
+    to, kept = to or order, kept or {}
     count, line, inline = (to + 'Q', to + 'HHQ', 8) if big else (to + 'H', to + 'HHI', 4)
     size, lines, values = calcsize(line) + inline, dict(kept), b''
     start = at + calcsize(count) + size*len({*kept, *(e.tag for e in entries)}) + inline
@@ -164,7 +164,7 @@ def _lines(b, at, order): # (where, tag, type, count, bytes) of the lines that a
 def _places(b, at, order): # slices: a directory, and its values
     lines = _lines(b, at, order)
     yield slice(at, at + 6 + 12*len(lines))
-    for i, tag, _, _, size in lines:
+    for i, _, _, _, size in lines:
         place = unpack_from(order + 'I', b, i+8)[0]
         if size > 4: yield slice(place, place + size)
 

@@ -7,7 +7,7 @@ __all__ = ['NOTE_MOVED', 'Metadata', 'tiff_metadata', 'read_metadata', 'join_sid
            'save_options', 'tiff_entries', 'check_sidecar', 'write_sidecar', 'with_orientation']
 
 # %% ../nbs/06a_metadata.ipynb #cd494181
-import io, re, struct, warnings
+import re, struct, warnings
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from PIL import Image, ImageCms, PngImagePlugin

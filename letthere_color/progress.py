@@ -27,8 +27,8 @@ def show_table(rows): # The first one is the head
 # %% ../nbs/07c_progress.ipynb #dc6b1c50
 class _Report:
     "Tells what became of each photo, and in the end of all. Without a thread: processes are forked."
-    def __init__(self, n, as_json, left_out={}):
-        self.n, self.as_json, self.left_out, self.begun = n, as_json, left_out, time.monotonic()
+    def __init__(self, n, as_json, left_out=None):
+        self.n, self.as_json, self.left_out, self.begun = n, as_json, left_out or {}, time.monotonic()
         self.counts = dict(coloured=0, skipped=0, failed=0)
         self.bar = Progress(BarColumn(), MofNCompleteColumn(), TextColumn('{task.fields[rate]:.1f} photos/s'),
                             TimeRemainingColumn(), console=Console(stderr=True), auto_refresh=False)
@@ -83,6 +83,7 @@ def pipe_photo(colorizer, # A Colorizer
     if str(out) == '-': out = None
     if out and (out.is_dir() or not out.suffix):
         raise ValueError(f'{out}: - goes into one file; name it, with its ending, with -o')
+    if not out and options.get('sidecar'): raise ValueError('a sidecar lies beside a file: name one with -o')
     if out: _check_format(out, suffix)
     elif sys.stdout.isatty(): raise ValueError('a photo fills the terminal: name a file with -o, or use >')
     data = sys.stdin.buffer.read() if photo == '-' else photo
