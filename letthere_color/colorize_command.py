@@ -38,6 +38,9 @@ _frame = Option('auto', metavar='auto|none|L,T,R,B', help='What lies around the 
                 'grey: found, none, or the picture\'s left, top, right and bottom in pixels.')
 _ink = Option(False, '--keep-ink', help='Keep stamps and ink that a toned print has in colour.')
 _skip = Option(False, '--skip-colour', help='Leave photos out that are in colour already.')
+_quality = Option(None, min=1, max=100, help='Of JPEG, WebP, AVIF, JPEG XL and HEIC.')
+_sidecar = Option(False, '--sidecar', help='Write XMP (who made the colours, how) into NAME.EXT.xmp, too.')
+_luma = Option(False, '--keep-luma', help='JPEG to JPEG: the compressed grey stays, to the bit.')
 MODEL = Option(None, help='small (the default), tiny, a folder, or a hub id owner/name.')
 DEVICE = Option('auto', help='auto, cpu, cuda or mps.')
 
@@ -87,8 +90,8 @@ def colorize(
     upsampling:Upsampling=Option('guided', help='How chroma gets its full size.'),
     frame:str=_frame, keep_ink:bool=_ink, skip_colour:bool=_skip,
     model:str=MODEL, device:str=DEVICE, dtype:Dtype=_dtype,
-    format:Format=_format, max_pixels:float=_max_pixels,
-    quality:int=Option(None, min=1, max=100, help='Of JPEG and WebP.'), strip:bool=_strip,
+    format:Format=_format, quality:int=_quality, max_pixels:float=_max_pixels,
+    strip:bool=_strip, sidecar:bool=_sidecar, keep_luma:bool=_luma,
     provenance:bool=Option(True, help='Note in the file that a model made the colours.'),
     as_json:bool=Option(False, '--json', help='A line of JSON for each photo.'),
     demo:bool=Option(False, '--demo', help='Colour a sample photo into demo_color.jpg.')):
@@ -104,8 +107,8 @@ def colorize(
         style_strength=style_strength, saturation=saturation, guided=upsampling == Upsampling.guided,
         frame=frame, keep_ink=keep_ink)
     if told: colorizer = colorizer.told(**told)
-    options = dict(overwrite=overwrite, strip=strip, label=provenance, max_pixels=round(max_pixels*1e6))
-    if quality: options['quality'] = quality
+    options = dict(overwrite=overwrite, strip=strip, label=provenance, max_pixels=round(max_pixels*1e6),
+                   sidecar=sidecar, keep_luma=keep_luma, quality=quality)
     if piped: pipe_photo(colorizer, photos[0], output, suffix, **options)
     else:
         debug = context.find_root().params['debug']

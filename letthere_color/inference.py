@@ -7,6 +7,7 @@ __all__ = ['Job', 'style_features', 'Colorizer']
 
 # %% ../nbs/07_inference.ipynb #5b5e3527
 import dataclasses
+from functools import partial
 from pathlib import Path
 import torch
 from PIL import Image
@@ -23,6 +24,7 @@ from .small_copy import (enlarge_chroma, halo, look_around, paint, small_copy, t
 from .photo_writing import write_photo
 from .frame import Frame, frame_of, Inside, only_inside, parse_frame
 from .seen import along, colour_rest, keep_ink, Readable, remarks, tone_lines, TONED
+from .luma import write_luma
 from .engines import fast_model
 
 # %% ../nbs/07_inference.ipynb #5b82166f
@@ -164,7 +166,8 @@ def finish(self:Colorizer, job:Job, # From prepare
            answer:Tensor, # From predict, of this photo, `(1,...)`
            path:str|Path, # The file to write; its extension is the format
            label:bool=True, # Say in the file that a model made the colours, and which?
-           **kw # For write_photo: `overwrite`, `strip`, `quality`
+           keep_luma:bool=False, # JPEG to JPEG: keep the luma to the bit, not the lightness (chapter 6j)?
+           **kw # For write_photo: `overwrite`, `strip`, `quality`, `sidecar`
           ) -> Path: # The file written
     "Third stage: colour the photo, and further pages, at full size and write them. Raises `PhotoError`."
     def pages():
@@ -174,14 +177,17 @@ def finish(self:Colorizer, job:Job, # From prepare
             next_page.page = i
             yield next_page.photo, self.chroma(next_page, self.predict(next_page.copy))
     name = f'letthere_color {self.model.config.name}'.strip()
-    return write_photo(pages(), path, label=(name, __version__) if label else None, **kw)
+    said = [f'{k}={v}' for k, v in vars(self).items() if isinstance(v, (bool, float, int, str))] # settings
+    made = name, __version__, ', '.join(said + ['style=given']*(self.style is not None))
+    write = partial(write_luma, source=job.source) if keep_luma else write_photo
+    return write(pages(), path, label=made if label else None, **kw)
 
 @patch
 def colorize_file(self:Colorizer, photo, # A path or the bytes of a file
                   path:str|Path, # The file to write; its extension is the format
                   max_pixels:int=MAX_PIXELS, # Larger photos are refused
                   hints=(), only=None, # What a person knows, as for `told` of chapter 10a
-                  **kw # For finish: `label`, `overwrite`, `strip`, `quality`
+                  **kw # For finish: `label`, `overwrite`, `strip`, `quality`, `sidecar`, `keep_luma`
                  ) -> list[str]: # What could not be kept, and why
     "From file to file, at full depth, with all pages and all that the file says. Raises `PhotoError`."
     if hints or only is not None: return self.told(hints, only).colorize_file(photo, path, max_pixels, **kw)

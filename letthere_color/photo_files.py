@@ -6,7 +6,7 @@
 __all__ = ['STRIP', 'MAX_PIXELS', 'Photo', 'read_photo']
 
 # %% ../nbs/06b_photo_files.ipynb #7456f116
-import logging
+import hashlib, logging, struct
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -18,8 +18,7 @@ from .pictures import is_hdr, keyed, L_STAR, open_image, profile_of, refusal
 from .tiff import read_tiff
 from .files import check_array, decoding, load_pixels, open_file, plain_mode, srgb_transform, to_uint
 from .core import PhotoError, rgb2l
-from .metadata import exif_metadata, Metadata, read_metadata
-
+from .metadata import join_sidecar, Metadata, read_metadata, tiff_metadata
 
 # %% ../nbs/06b_photo_files.ipynb #77ec7d14
 _XYZ = ImageCms.ImageCmsProfile(ImageCms.createProfile('XYZ')).tobytes()
@@ -148,12 +147,13 @@ def _photo(pixels, mode, name, fmt, m):
     except Exception: m.notes.append('its colour profile is damaged or made for other photos; it was ignored')
     return Photo(_upright(pixels, m.orientation), mode, name, fmt or '', icc, m)
 
-def _read_image(f, name, check, page=0):
+def _read_image(f, name, check, page=0, metadata=None):
     "A photo by Pillow; PNG with colour in 16 bits by imagecodecs."
     if (im := open_image(f, page)) is None: raise refusal(f, name)
     check(*im.size)
     moves = im.format in ('GIF', 'PNG', 'WEBP', 'AVIF') and getattr(im, 'is_animated', False) # unloads a GIF
-    metadata = read_metadata(load_pixels(im))
+    load_pixels(im)
+    metadata = metadata or read_metadata(im, f)
     metadata.icc = profile_of(im.info, im.mode[0] in '1LI', im.getexif) or metadata.icc
     metadata.notes += im.info.get('notes', [])
     if is_hdr(im.info): metadata.notes.append(_HDR)
@@ -165,7 +165,6 @@ def _read_image(f, name, check, page=0):
     if deep: mode = {2: 'LA', 3: 'RGB', 4: 'RGBA'}[pixels.shape[2]] # one colour may be transparent
     return _photo(pixels, mode, name, im.format, metadata)
 
-
 # %% ../nbs/06b_photo_files.ipynb #4b7d8602
 _HDR = 'is HDR (PQ or HLG): what is brighter than paper white was cut off'
 
@@ -175,39 +174,35 @@ def _read_other(f, name, check, page, kind):
     info, im = found.info, found.pixels if isinstance(found.pixels, Image.Image) else Image.new('L', (1,1))
     if kind == RAW:
         f.seek(0)
-        if (data := f.read())[:4] in (b'II*\0', b'MM\0*'): info['exif'] = data
-        else: found.notes.append('what its raw file says is left out')
-    if im is not found.pixels: im.info = info
-    if irb := info.get('photoshop'): im.applist = [('APP13', b'Photoshop 3.0\0' + irb)]
-    m = read_metadata(im)
+        head = f.read(8)
+        order = {b'II*\0': '<', b'MM\0*': '>'}.get(head[:4])
+        if order: m = tiff_metadata(f, *struct.unpack(order + 'I', head[4:]), order)
+        else: m = Metadata(notes=['what its raw file says is left out'])
+    else:
+        if im is not found.pixels: im.info = info
+        m = read_metadata(im)
+        m.irb = m.irb or info.get('photoshop', b'')
     m.icc = profile_of(info, found.mode[0] == 'L', im.getexif)
     if im is not found.pixels: m.orientation = 1 # decoders turn
-    if kind == RAW: m.exif = {k: v for k, v in m.exif.items() if k < 33421 or 33422 < k < 50000} # not of DNG
     m.notes += found.notes + [_HDR]*is_hdr(info)
     pixels, mode = (found.pixels, found.mode) if im is not found.pixels else _plain(im)
     photo = _photo(pixels, mode, name, kind, m)
     photo.n_pages = found.n_pages
     return photo
 
-
-
 # %% ../nbs/06b_photo_files.ipynb #4b7dtiff
 def _read_tiff(f, name, check, page):
     "One page of a TIFF file; palettes and rare colour spaces of 8 bits by Pillow."
     found = read_tiff(f, name, check, page)
     if found.format in READERS: return _read_other(f, name, check, page, found.format)
-    if found.pixels is None: photo = _read_image(f, name, check, found.info['page'])
-    else:
-        exif, info = Image.Exif(), found.info
-        exif.endian, exif.bigtiff = info['byteorder'], info['bigtiff']
-        def load(): exif.load_from_fp(f, info['offset']); return exif
-        m = exif_metadata(load, info['iptc'])
-        m.icc = info['icc_profile'] or m.icc # numbers of Lab need none
-        photo = _photo(found.pixels, found.mode, name, 'TIFF', m)
+    info = found.info
+    said = tiff_metadata(f, info['offset'], info['byteorder'], info['bigtiff'])
+    said.icc = info['icc_profile'] or said.icc # numbers of Lab need none
+    if found.pixels is None: photo = _read_image(f, name, check, info['page'], said)
+    else: photo = _photo(found.pixels, found.mode, name, 'TIFF', said)
     photo.n_pages = found.n_pages
     photo.notes.extend(found.notes)
     return photo
-
 
 # %% ../nbs/06b_photo_files.ipynb #0e3c4a30
 def read_photo(source, # A path, the bytes of a file, a PIL image, or an array `(H,W)`, `(H,W,1|3|4)`
@@ -229,5 +224,10 @@ def read_photo(source, # A path, the bytes of a file, a PIL image, or an array `
     with open_file(source) as f, decoding(name):
         def check(w, h): _check_size(w, h, name, max_pixels)
         kind = kind_of(f, Path(name).suffix)
-        if kind == 'TIFF': return _read_tiff(f, name, check, page)
-        return _read_other(f, name, check, page, kind) if kind in READERS else _read_image(f, name, check)
+        if kind == 'TIFF': photo = _read_tiff(f, name, check, page)
+        elif kind in READERS: photo = _read_other(f, name, check, page, kind)
+        else: photo = _read_image(f, name, check)
+        f.seek(0)
+        photo.metadata.digest = f'{hashlib.file_digest(f, "sha1").hexdigest()} {page}'
+    if not (page or isinstance(source, bytes)): join_sidecar(photo.metadata, source)
+    return photo

@@ -6,17 +6,19 @@
 __all__ = ['write_photo']
 
 # %% ../nbs/06f_photo_writing.ipynb #29e63eb6
-import io, os, zlib
+import hashlib, io, os, zlib
 from itertools import chain
 from pathlib import Path
 from struct import calcsize, pack, unpack
 import imagecodecs, numpy as np, tifffile, torch
-from PIL import Image, TiffImagePlugin
+from PIL import Image
 from fastcore.basics import patch
 from .formats import jxl_file
 from .files import check_target, encode, flatten, photo_file, SAVE_OPTIONS, to_uint
 from .core import lab2rgb_fitted, PhotoError
-from .metadata import for_result, save_options, srgb_profile, tiff_tags
+from .exif import write_directory
+from .metadata import (check_sidecar, for_result, save_options, srgb_profile, tiff_entries,
+                                      write_sidecar)
 from .photo_files import Photo, STRIP
 
 # %% ../nbs/06f_photo_writing.ipynb #bc5bfbb1
@@ -63,30 +65,29 @@ def _tiff_strips(photo, chroma, bits):
         diff[:, 1:] -= x[:, :-1]
         yield imagecodecs.deflate_encode(diff.tobytes(), level=6)
 
-def _add_tags(f, tags_of_pages):
-    "Merge tags into the directory of each page of a little-endian TIFF file."
+def _add_notes(f, notes_of_pages): # of each page what tiff_entries gives
+    "Merge notes into the directory of each page of a little-endian TIFF file."
     f.seek(0)
     t = tifffile.TiffFile(f)
     count, entry, pointer, at = t.tiff.tagnoformat, t.tiff.tagsize, t.tiff.offsetformat, t.tiff.offsetsize
-    f.seek(0)
-    head, start = f.read(2*at), calcsize(count)
-    for page, tags in zip([*t.pages], tags_of_pages):
+    for page, (entries, order) in zip([*t.pages], notes_of_pages):
         f.seek(page.offset)
-        n, = unpack(count, f.read(start))
-        kept = [e for e in (f.read(entry) for _ in range(n)) if unpack('<H', e[:2])[0] not in tags]
-        ifd = TiffImagePlugin.ImageFileDirectory_v2(head)
-        ifd.update(tags)
+        n, = unpack(count, f.read(calcsize(count)))
+        lines = (f.read(entry) for _ in range(n))
+        kept = {unpack('<H', o[:2])[0]: o for o in lines}
         end = -(-f.seek(0, os.SEEK_END)//16)*16
-        data = ifd.tobytes(end + len(kept)*entry) # so that its values lie behind both lists
-        stop = start + len(tags)*entry
-        both = kept + [data[i:i+entry] for i in range(start, stop, entry)]
-        both.sort(key=lambda e: unpack('<H', e[:2]))
-        f.write(bytes(end - f.tell()) + pack(count, len(both)) + b''.join(both) + pack(pointer, 0))
-        f.write(data[stop + calcsize(pointer):])
+        data = write_directory(entries, end, order, '<', t.is_bigtiff, kept)
+        f.write(bytes(end - f.tell()) + data)
         f.seek(at); f.write(pack(pointer, end)) # the next of the page before, or of the head
-        at = end + start + len(both)*entry
+        at = end + calcsize(count) + entry*len({*kept, *(e.tag for e in entries)})
 
 # %% ../nbs/06f_photo_writing.ipynb #a67fd7ac
+def _prepare(photo, strip, label, way):
+    "The notes for the result."
+    m = photo.metadata
+    m.digest = m.digest or hashlib.sha1(photo.rows(0, photo.size[1]).tobytes()).hexdigest() # of an array
+    return for_result(m, photo.size, strip, label, way)
+
 def _gather_notes(notes): # a list for each page
     "Put the notes of all pages into the first list, each once; with the pages, if the first is none of them."
     pages = {o: [i for i, said in enumerate(notes, 1) if o in said] for o in chain(*notes)}
@@ -94,11 +95,11 @@ def _gather_notes(notes): # a list for each page
 
 _DTYPES = {8: 'uint8', 16: 'uint16', 32: 'float32'}
 
-def _write_tiff(f, pages, prepare):
-    "Each `(photo, chroma)` of `pages` as a page; `prepare` gives a photo's notes."
-    tags, notes, writer = [], [], None
+def _write_tiff(f, pages, how):
+    "Each `(photo, chroma)` of `pages` as a page; `how` for `_prepare`. The XMP packet of the first."
+    tags, notes, packets, writer = [], [], [], None
     for photo, chroma in pages:
-        (w, h), alpha, metadata = photo.size, photo.mode.endswith('A'), prepare(photo)
+        (w, h), alpha, metadata = photo.size, photo.mode.endswith('A'), _prepare(photo, **how)
         shape = (h, w, 4 if alpha else 3)
         n_bytes = photo.n_pages*np.prod(shape, dtype=float)*photo.bits/8
         writer = writer or tifffile.TiffWriter(f, bigtiff=n_bytes > 4e9, byteorder='<')
@@ -107,10 +108,12 @@ def _write_tiff(f, pages, prepare):
                      rowsperstrip=max(1, STRIP//w), compression='zlib', predictor=photo.bits < 32,
                      iccprofile=srgb_profile(), metadata=None, software=False,
                      subfiletype=2*(photo.n_pages > 1), resolution=metadata.dpi)
-        tags.append(tiff_tags(metadata)); notes.append(photo.notes)
+        tags.append(tiff_entries(metadata)); notes.append(photo.notes)
+        packets.append(metadata.xmp)
     writer.close()
-    _add_tags(f, tags)
+    _add_notes(f, tags)
     _gather_notes(notes)
+    return packets[0]
 
 # %% ../nbs/06f_photo_writing.ipynb #9f8b8e11
 def _write_jxl(f, photo, chroma, quality, exif=b'', xmp=b'', **others): # it is sRGB where it says nothing
@@ -134,33 +137,50 @@ def _write_png16(f, photo, chroma, options):
     chunk(b'IDAT', packed.flush())
     chunk(b'IEND', b'')
 
+# %% ../nbs/06f_photo_writing.ipynb #9f8b8one
+def _jpeg(im, jfif, options):
+    "The bytes; where the original began with EXIF, the result does, too: notes of makers count from there."
+    im.save(f := io.BytesIO(), 'JPEG', **options)
+    data = f.getvalue()
+    return data if jfif or data[6:10] != b'JFIF' else data[:2] + data[20:]
+
+def _write_one(f, photo, chroma, fmt, options):
+    "A file of one picture."
+    if (n := photo.n_pages) > 1:
+        photo.notes.append(f'has {n} pages: only the first fits into {fmt}; TIFF keeps them all')
+    if photo.bits == 32: photo.notes.append(f'is HDR: {fmt} cuts it at white; TIFF keeps all')
+    if fmt == 'PNG' and photo.bits > 8: return _write_png16(f, photo, chroma, options)
+    if fmt == 'JPEG XL': return _write_jxl(f, photo, chroma, **options)
+    if photo.bits > 8: photo.notes.append(f'has 16 bits: {fmt} keeps 8 of them; TIFF and PNG keep all')
+    im = photo.image(chroma)
+    if fmt == 'JPEG' and im.mode == 'RGBA' and im.getextrema()[3][0] < 255:
+        photo.notes.append('is transparent: JPEG is not, so it lies on white; PNG, TIFF and WebP keep it')
+    if fmt == 'JPEG': return f.write(_jpeg(flatten(im), photo.metadata.jfif, options))
+    encode(im, f, fmt, **options)
+
 # %% ../nbs/06f_photo_writing.ipynb #bfe85e01
 def write_photo(pages, # `[(photo, chroma)]`, or a generator of such pairs; `chroma` as for `Photo.coloured`
                 path, # Where; the extension chooses the format
                 overwrite:bool=False, # May an existing file be replaced? The photo itself never is
                 strip:bool=False, # Leave out what the original's file said?
-                label:tuple[str,str]|None=None, # Name and version of the model that coloured; None: no mark
-                quality:int|None=None # Of JPEG, WebP, AVIF, JPEG XL and HEIC, 1 to 100
+                label:tuple|None=None, # Name, version, settings of the model that coloured; None: no mark
+                quality:int|None=None, # Of JPEG, WebP, AVIF, JPEG XL and HEIC, 1 to 100
+                sidecar:bool=False # Write the XMP packet into a file beside it, too: NAME.EXT.xmp?
                ) -> Path: # The file written
     "All of a coloured photo or nothing; `notes` of the first photo tell what was lost. Raises `PhotoError`."
-    p, pages = Path(path), iter(pages)
+    p, pages, beside = Path(path), iter(pages), Path(f'{path}.xmp')
     fmt, (photo, chroma) = check_target(p, overwrite), next(pages)
     if p.exists() and os.path.exists(photo.name) and p.samefile(photo.name):
         raise PhotoError(f'{p}: is the photo itself; choose another name')
-    def prepare(photo): return for_result(photo.metadata, photo.size, strip, label)
-    def write(f):
-        if fmt == 'TIFF': return _write_tiff(f, chain([(photo, chroma)], pages), prepare)
-        if (n := photo.n_pages) > 1:
-            photo.notes.append(f'has {n} pages: only the first fits into {fmt}; TIFF keeps them all')
-        options = {**SAVE_OPTIONS.get(fmt, {}), **save_options(prepare(photo), fmt)}
-        if quality is not None: options['quality'] = quality
-        if photo.bits == 32: photo.notes.append(f'is HDR: {fmt} cuts it at white; TIFF keeps all')
-        if fmt == 'PNG' and photo.bits > 8: return _write_png16(f, photo, chroma, options)
-        if fmt == 'JPEG XL': return _write_jxl(f, photo, chroma, **options)
-        if photo.bits > 8: photo.notes.append(f'has 16 bits: {fmt} keeps 8 of them; TIFF and PNG keep all')
-        im = photo.image(chroma)
-        if fmt == 'JPEG' and im.mode == 'RGBA' and im.getextrema()[3][0] < 255:
-            photo.notes.append('is transparent: JPEG is not, so it lies on white; PNG, TIFF and WebP keep it')
-        encode(flatten(im) if fmt == 'JPEG' else im, f, fmt, **options)
-    with photo_file(p) as f: write(f)
+    if sidecar: check_sidecar(beside, overwrite)
+    how = dict(strip=strip, label=label, way=f'{fmt} {quality}')
+    with photo_file(p) as f:
+        if fmt == 'TIFF': packet = _write_tiff(f, chain([(photo, chroma)], pages), how)
+        else:
+            said = _prepare(photo, **how)
+            options = {**SAVE_OPTIONS.get(fmt, {}), **save_options(said, fmt, sidecar)}
+            if quality is not None: options['quality'] = quality
+            _write_one(f, photo, chroma, fmt, options)
+            packet = said.xmp
+        if sidecar: write_sidecar(beside, packet, photo.notes)
     return p
