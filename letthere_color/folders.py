@@ -9,7 +9,6 @@ __all__ = ['PIXELS_AT_ONCE', 'left_out_photos', 'find_photos', 'result_path', 'p
 # %% ../nbs/07b_folders.ipynb #8c799649
 import ctypes, glob, os, signal, sys, threading, traceback
 from collections import Counter
-from contextlib import suppress
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress

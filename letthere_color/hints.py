@@ -214,6 +214,7 @@ class ToldColorizer(Colorizer):
         "Raises ValueError if something is no hint, `PhotoError` if the mask can't be read."
         vars(self).update(vars(colorizer))
         self.hints, self.only = list(hints), None if only is None else open_photo(only)
+        self.n_hints, self.masked = len(self.hints), only is not None  # for the note in the file
         for o in self.hints:
             if not isinstance(o, Hint): raise ValueError(f'{o!r} is no hint: give a list of Hint')
 

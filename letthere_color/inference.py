@@ -166,7 +166,7 @@ def finish(self:Colorizer, job:Job, # From prepare
            answer:Tensor, # From predict, of this photo, `(1,...)`
            path:str|Path, # The file to write; its extension is the format
            label:bool=True, # Say in the file that a model made the colours, and which?
-           keep_luma:bool=False, # JPEG to JPEG: keep the luma to the bit, not the lightness (chapter 6j)?
+           keep_luma:bool=False, # JPEG to JPEG: keep the luma to the bit, not the lightness (chapter 6m)?
            **kw # For write_photo: `overwrite`, `strip`, `quality`, `sidecar`
           ) -> Path: # The file written
     "Third stage: colour the photo, and further pages, at full size and write them. Raises `PhotoError`."
@@ -177,7 +177,7 @@ def finish(self:Colorizer, job:Job, # From prepare
             next_page.page = i
             yield next_page.photo, self.chroma(next_page, self.predict(next_page.copy))
     name = f'letthere_color {self.model.config.name}'.strip()
-    said = [f'{k}={v}' for k, v in vars(self).items() if isinstance(v, (bool, float, int, str))] # settings
+    said = [f'{k}={v}' for k, v in vars(self).items() if isinstance(v, (float, int, str, tuple))] # settings
     made = name, __version__, ', '.join(said + ['style=given']*(self.style is not None))
     write = partial(write_luma, source=job.source) if keep_luma else write_photo
     return write(pages(), path, label=made if label else None, **kw)

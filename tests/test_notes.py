@@ -1,4 +1,4 @@
-"Nothing that a file says is damaged or lost without a word (nbs/05d, 05e, 05f, 06a, 06j, 07b)"
+"Nothing that a file says is damaged or lost without a word (nbs/05e, 05f, 05g, 06a, 06m, 07b)"
 import io, json, shutil, struct, subprocess, sys
 from pathlib import Path
 from xml.dom import minidom
