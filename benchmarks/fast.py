@@ -6,7 +6,7 @@
 All variants run in turn in one process; a time is that of the fastest run. With --cpu-time it is the time that the processor spent on
 us, on one thread: that can be compared on a machine with other work, too. Exactness is the CIEDE2000 to the plain network, before
 colours are rounded to 8 bits, over the sample photos and so many (--each) evenly spaced photos of each of --photos.
-With --json, models that the file has and that are not named are kept."""
+Times in bfloat16 are taken where the processor has it. With --json, what the file has and this run did not measure is kept."""
 import argparse, copy, json, os, subprocess, time
 from datetime import date
 from importlib.metadata import version
@@ -44,7 +44,7 @@ def tricks(model, found):
     return {'plain': model, 'batch norm folded': folded, '... and fusion as a bias': split,
             '... and last layers at half size': small_tail(copy.deepcopy(split)), '... and `channels_last`: `lean_model`': found['torch'],
             '`lean_model` as ONNX file, in onnxruntime': found['onnx'], 'ncnn, with Winograd': found['ncnn'],
-            '... and strided layers in bfloat16': found['ncnn bfloat16'], '`lean_model` in bfloat16': found['torch, all layers bfloat16']}
+            '... and strided layers in bfloat16': found['ncnn bfloat16'], '`lean_model` in bfloat16, but the first layer': found['torch bfloat16']}
 
 def layers(repeats, timer, nf=128, side=28):
     "Milliseconds of a layer of stride 1 and one of stride 2 in ncnn, with the same number of multiplications"
@@ -88,17 +88,18 @@ torch.set_grad_enabled(False)
 if a.cpu_time: torch.set_num_threads(1)
 timer, half = time.process_time if a.cpu_time else time.perf_counter, '_bf16' in processor()
 packages = {o: version(o) for o in ('onnxruntime', 'ncnn', 'openvino') if not unusable('onnx' if o == 'onnxruntime' else o)}
-sources = [Path(o).name for o in a.photos]
-res = dict(command=f'python benchmarks/fast.py --models {" ".join(a.models)} --sizes {" ".join(map(str, a.sizes))} --repeats {a.repeats}'
-                   f'{f" --photos {" ".join(sources)} --each {" ".join(map(str, a.each))}" if sources else ""}{" --cpu-time" if a.cpu_time else ""}', seed=0,
+command = ['python benchmarks/fast.py --models', *a.models, '--sizes', *a.sizes, '--repeats', a.repeats, *['--cpu-time']*a.cpu_time]
+if a.photos: command += ['--photos', *(Path(o).name for o in a.photos), '--each', *a.each]
+res = dict(command=' '.join(map(str, command)), seed=0,
            data='random lightness; sample photos, and those of --photos, for CIEDE2000', hardware=f'{processor()}, {cores()} cores',
            threads=torch.get_num_threads(), clock='processor time' if a.cpu_time else 'time', torch=torch.__version__, **packages,
            date=str(date.today()), commit=commit(), load_before=[round(v, 1) for v in os.getloadavg()] if hasattr(os, 'getloadavg') else None,
-           bfloat16_in_hardware=half, layers=layers(a.repeats, timer), tricks=[], models=[], engines=[])
+           bfloat16_in_hardware=half, tricks=[], models=[], engines=[])
+if half: res['layers'] = dict(hardware=res['hardware'], rows=layers(a.repeats, timer))
 for name in a.models:
     model = load_model(name)
     about, found = dict(name=name, width=model.config.width), engines(model)
-    variants = tricks(model, found)
+    variants = {k: m for k,m in tricks(model, found).items() if half or 'bfloat16' not in k}
     row = benchmark_table(variants, [224], a.repeats, timer=timer)[0]
     res['tricks'].append(dict(about, ms={k: round(row[k]*1e3, 2) for k in variants}))
     timed = {k: m for k,m in found.items() if half or 'bfloat16' not in k}
@@ -116,5 +117,6 @@ for name in a.models:
 if a.json:
     if a.json.exists():
         old = json.loads(a.json.read_text())
+        res = dict(layers=old['layers']) | res
         for k in ('tricks', 'models', 'engines'): res[k] = sorted([o for o in old.get(k, []) if o['name'] not in a.models] + res[k], key=lambda o: -o['width'])
     a.json.write_text(json.dumps(res, indent=1) + '\n')

@@ -35,7 +35,7 @@ def exact_biases(m:Colorization) -> Colorization: # From lean_model, changed
     glob = convs(m.global_features.convs) if m.config.use_global else []
     for chain in (low[1:] + mid, glob, tail):
         for layer, reader in zip(chain, chain[1:]):
-            s = torch.where(layer.bias == 0, 1, layer.bias.bfloat16()/layer.bias)[:,None,None]
+            s = torch.where(layer.bias.abs() < 1e-6, 1, layer.bias.bfloat16()/layer.bias)[:,None,None]
             layer.weight.mul_(s[...,None]); layer.bias.mul_(s.flatten())
             for o in (reader, *glob[:1]) if layer is low[-1] else (reader,): o.weight.div_(s)
     return m
@@ -137,6 +137,8 @@ def unusable(engine:str) -> str: # One of ENGINES -> why it can't be used here, 
     remedy = 'ncnn' if engine == 'ncnn' else f'"letthere_color[{engine}]"'
     return '' if find_spec(package) else f'No {package}, which engine {engine} needs: pip install {remedy}'
 
+def _unlike(model): return 'training mode' if any(m.training for m in model.modules()) else foreign_part(model)
+
 def with_engine(model:Colorization, # In eval mode
                 engine:str, # One of ENGINES but auto
                 dtype:str='float32' # or bfloat16: in layers where that looks the same; onnx has none
@@ -149,7 +151,7 @@ def with_engine(model:Colorization, # In eval mode
     if why := unusable(engine): raise ImportError(why)
     if {(w.device.type, w.dtype) for w in model.parameters()} != {('cpu', torch.float32)}:
         raise ValueError(f'{engine} takes a network on the CPU and in float32: move it there, or take torch.')
-    part = foreign_part(model)
+    part = _unlike(model)
     if not part and engine != 'onnx' and model.config.fusion_kernel != 1: part = 'fusion_kernel'
     if part: raise ValueError(f'{engine} runs the network of chapter 5 only, and {part} differs: take torch.')
     if engine == 'ncnn': net = NcnnNet(ncnn_files(model), bf16)
@@ -217,7 +219,8 @@ def probe(model:Colorization, # Ours to the last layer, on the CPU, in float32
     finally: torch.set_num_threads(threads)
     limit = min((t for o, t in ms.items() if o != 'plain'), default=0)/.9
     best = next((o for o in nets if o != 'plain' and ms[o] <= limit), 'torch')
-    return Choice(best, 'of those within a tenth of the fastest, the first' if limit else 'all others failed', ms, refused)
+    why = f'{processor()}: of those within a tenth of the fastest, the first' if limit else 'all others failed'
+    return Choice(best, why, ms, refused)
 
 # %% ../nbs/06j_choice.ipynb #cho00029
 def _version(package):
@@ -233,7 +236,7 @@ def _cache_file(model, names):
     return Path(local or xdg_cache_home(), 'letthere_color', f'engine-{key}.json')
 
 def _known(file, names):
-    with suppress(OSError, ValueError, TypeError, AttributeError):
+    with suppress(OSError, ValueError, TypeError, LookupError, AttributeError):
         o = json.loads(file.read_text(encoding='utf-8'))
         ms, refused = ({str(k): kind(v) for k,v in o[what].items()} for what, kind in (('ms', float), ('refused', str)))
         if o['name'] in names: return Choice(o['name'], str(o['why']), ms, refused)
@@ -265,10 +268,9 @@ def fast_model(model:nn.Module, # Trained
               ) -> nn.Module: # Takes and gives what `model` does; or `model` itself
     "The fastest way to run `model` with colours that look the same. Raises ValueError, ImportError."
     if engine not in ENGINES: raise ValueError(f'No engine {engine!r}: choose one of {", ".join(ENGINES)}')
-    half, learns = dtype == torch.bfloat16, any(m.training for m in model.modules())
-    if engine != 'auto' and not learns and (engine != 'torch' or not foreign_part(model)):
+    half, foreign = dtype == torch.bfloat16, _unlike(model)
+    if engine != 'auto' and not (foreign and engine == 'torch'):
         return with_engine(model, engine, 'bfloat16' if half else 'float32')
-    foreign = learns or foreign_part(model)
     like = {(w.device.type, w.dtype) for w in model.parameters()}
     if foreign or like != {('cpu', torch.float32)}:
         if half: return model.to(dtype) if foreign else mixed_model(model)

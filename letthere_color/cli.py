@@ -53,11 +53,11 @@ def main():
 def info():
     "Version, shipped models, what they were built with, and what runs them here."
     import torch
-    from letthere_color.choice import choose, processor
+    from letthere_color.choice import choose
     from letthere_color.models import DEFAULT_MODEL, load_model, shipped_models
     from letthere_color.low_level import n_params
     gpu = 'yes' if torch.cuda.is_available() else 'no'
-    print(f'letthere_color {__version__}, torch {torch.__version__}, GPU: {gpu}, {processor()}')
+    print(f'letthere_color {__version__}, torch {torch.__version__}, GPU: {gpu}')
     for name in shipped_models():
         m, default = load_model(name), ' (default)'*(name == DEFAULT_MODEL)
         print(f'{name}{default}: {n_params(m, norm=True)/1e6:.1f} million parameters, '

@@ -1,9 +1,10 @@
-"Two workers share the machine: one thread each (set before torch is imported)."
-import os, shutil
+"Two workers share the machine: one thread each (set before torch is imported), and one engine on every machine."
+import os, shutil, sys
 
 import pytest
 
 for name in ('OMP_NUM_THREADS', 'MKL_NUM_THREADS'): os.environ.setdefault(name, '1')
+os.environ.setdefault('LETTHERE_ENGINE', 'torch' if sys.platform == 'darwin' else 'ncnn')
 
 @pytest.fixture(scope='session')
 def playwright():
