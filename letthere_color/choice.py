@@ -96,7 +96,8 @@ class VinoNet(Engine):
     def __init__(self, model:Colorization, # As for ncnn_files
                  bf16:bool # Layers but the first in bfloat16, on a processor that has it?
                 ):
-        self.model, self.bf16 = small_tail(split_fusion(fold_norm(model))), bf16
+        lean = small_tail(split_fusion(fold_norm(model)))
+        self.model, self.bf16 = exact_biases(lean) if bf16 else lean, bf16
         self.ready = functools.cache(self._prepared)
 
     def _prepared(self, process, threads):
@@ -175,7 +176,7 @@ def candidates(model:Colorization, # The network
     return names*(dtype != torch.bfloat16) + [f'{o} bfloat16' for o in names]*half
 
 # %% ../nbs/06j_choice.ipynb #cho00026
-PROBE_SECONDS, OFF = .3, 2. # For the timed runs; a and b of the worst pixel, CIE units, beyond which it is refused
+PROBE_SECONDS, OFF = .3, 1. # For the timed runs; a and b of the worst pixel, CIE units, beyond which it is refused
 
 @dataclass
 class Choice:
