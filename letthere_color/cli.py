@@ -51,8 +51,9 @@ def main():
 # %% ../nbs/12_cli.ipynb #37bf8bff
 @app.command()
 def info():
-    "Version, shipped models, and what they were built with."
+    "Version, shipped models, what they were built with, and what runs them here."
     import torch
+    from letthere_color.choice import choose
     from letthere_color.models import DEFAULT_MODEL, load_model, shipped_models
     from letthere_color.low_level import n_params
     gpu = 'yes' if torch.cuda.is_available() else 'no'
@@ -61,6 +62,7 @@ def info():
         m, default = load_model(name), ' (default)'*(name == DEFAULT_MODEL)
         print(f'{name}{default}: {n_params(m, norm=True)/1e6:.1f} million parameters, '
               f'width {m.config.width}, {m.config.n_classes} scene classes')
+        print(f'  engine: {choose(m)}')
 
 # %% ../nbs/12_cli.ipynb #2f79526d
 app.command()(colorize)
@@ -166,7 +168,8 @@ def benchmark(
     if wrong: raise ValueError(f'{wrong[0]!r} is no size: give pixels, 8 or more, as in --sizes 224,512')
     import torch
     from letthere_color.models import load_model
-    from letthere_color.engines import benchmark_table, fast_model
+    from letthere_color.choice import fast_model
+    from letthere_color.engines import benchmark_table
     plain = load_model(model, device)
     device = next(plain.parameters()).device
     fast = fast_model(plain)

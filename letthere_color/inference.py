@@ -18,14 +18,13 @@ from .core import PhotoError
 from .colorization import Colorization
 from .models import load_model, load_styles
 from .photo_files import MAX_PIXELS, Photo, read_photo
-from .fast import lean_model
 from .small_copy import (enlarge_chroma, halo, look_around, paint, small_copy, tiled_chroma,
                                       working_size, WORKING_SIZE)
 from .photo_writing import write_photo
 from .frame import Frame, frame_of, Inside, only_inside, parse_frame
 from .seen import along, colour_rest, keep_ink, Readable, remarks, tone_lines, TONED
 from .luma import write_luma
-from .engines import fast_model
+from .choice import fast_model
 
 # %% ../nbs/07_inference.ipynb #5b82166f
 @dataclasses.dataclass
@@ -87,16 +86,17 @@ def from_pretrained(cls:Colorizer,
                     device:str|torch.device|None=None, # `auto`, `cpu`, `cuda` or `mps`; None: the CPU
                     size:int|str=WORKING_SIZE, # Working size in pixels, or `full`
                     dtype:torch.dtype|None=None, # float32, bfloat16; None: fast, and looks the same
-                    fast:bool=True, # On a processor, take `fast_model`?
+                    fast:bool=True, # Take `fast_model`?
                     style=None, # A photo, its features, or a preset: `class:sunset`
+                    engine:str='auto', # For fast_model: auto, torch, ncnn, openvino, onnx
                     **kw # `saturation`, `style_strength`, `guided`, `frame`, `keep_ink`
                    ):
     "Load a model. Raises FileNotFoundError with names that exist, ValueError for the device or the preset."
-    model = load_model(name_or_path, device)
-    if fast and dtype == torch.bfloat16 and size != 'full': model = lean_model(model)  # tiles need a halo
-    model = model.to(dtype or torch.float32)
+    model = load_model(name_or_path, device).float()
     if str(style).startswith('class:'): style = load_styles(name_or_path)[str(style).removeprefix('class:')]
-    if fast: model = fast_model(model, bf16=False if dtype or size == 'full' else None)  # tiles must match
+    if size == 'full' and dtype != torch.bfloat16: dtype = torch.float32  # tiles must match
+    if fast and not (size == 'full' and dtype == torch.bfloat16): model = fast_model(model, engine, dtype)
+    elif dtype: model = model.to(dtype)
     return cls(model, size, style=style, **kw)
 
 # %% ../nbs/07_inference.ipynb #1de27bc8

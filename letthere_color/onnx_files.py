@@ -100,7 +100,8 @@ class OnnxColorization(nn.Module):
         self.config, self.space = ModelConfig(**config), COLOR_SPACES[config['color_space']]
         self.where = nn.Parameter(torch.empty(0), requires_grad=False)  # tells that this model is on the CPU
 
-    def _run(self, L, style=None):
+    def answers(self, L, style=None):
+        "All that the file gives: `ab`, and with global features `scores` and these"
         x = {'L': L.numpy()}
         if self.config.use_global:
             nf = self.session.get_inputs()[1].shape[1]
@@ -111,6 +112,6 @@ class OnnxColorization(nn.Module):
     def encode_global(self, L):
         "Global features `(B,256)`, and None for the hidden layer, which the file does not give"
         side = self.config.global_size
-        return self._run(F.interpolate(L, (side, side), mode='bilinear', antialias=True))[2], None
+        return self.answers(F.interpolate(L, (side, side), mode='bilinear', antialias=True))[2], None
 
-    def forward(self, L, style=None): return tuple([*self._run(check_size(L), style), None][:2])  # ab, scores
+    def forward(self, L, style=None): return tuple([*self.answers(check_size(L), style), None][:2])  # ab, scores

@@ -1,12 +1,13 @@
 """What all tests share: a browser with patience, a seed that is printed, and a list of the reasons for which CI may skip.
 
-Two workers share the machine: one thread each, which is set before torch is imported."""
-import os, re, shutil
+Two workers share the machine: one thread each, which is set before torch is imported; and one engine on every machine."""
+import os, re, shutil, sys
 from contextlib import suppress
 
 import pytest
 
 for name in ('OMP_NUM_THREADS', 'MKL_NUM_THREADS'): os.environ.setdefault(name, '1')
+os.environ.setdefault('LETTHERE_ENGINE', 'torch' if sys.platform == 'darwin' else 'ncnn')
 
 from helpers import PATIENCE, SEED
 

@@ -2,8 +2,9 @@
 import copy, sys
 import numpy as np, pytest, torch
 from torch import nn
+from letthere_color.choice import fast_model, with_engine
 from letthere_color.colorization import Colorization, ModelConfig
-from letthere_color.engines import FastColorization, fast_model
+from letthere_color.engines import FastColorization
 from letthere_color.fast import lean_model
 from letthere_color.inference import Colorizer
 from letthere_color.low_level import LowLevel
@@ -119,7 +120,7 @@ def test_a_model_that_still_learns_keeps_its_plain_form():
 @torch.no_grad()
 def test_ours_takes_the_fast_path(options, tmp_path):
     model = build(**options)
-    fast, lean = fast_model(model, bf16=False), lean_model(model)
+    fast, lean = with_engine(model, 'ncnn'), lean_model(model)
     assert isinstance(fast, FastColorization) and isinstance(lean.colorization[-2], nn.PixelShuffle)
     for m in (fast, lean):
         for a, b in zip(m(L), model(L)): assert (a is b is None) or torch.allclose(a, b, atol=1e-4)
@@ -146,4 +147,5 @@ def test_the_rewriting_stays_on_the_device_of_the_model():
 def test_parts_are_exchanged_before():
     "The layers that FastColorization shows are copies: a change would do nothing"
     fast = fast_model(build())
+    assert isinstance(fast, FastColorization)
     with pytest.raises(AttributeError, match='before fast_model'): fast.low_level = Large()

@@ -19,6 +19,7 @@ nbs = root/'nbs'
 CHAPTERS = sorted(nbs.glob('[0-9]*.ipynb'))
 os.chdir(root)  # nbdev looks for settings.ini from here
 os.environ['PYTHONPATH'] = str(root)  # for worker processes
+os.environ.setdefault('LETTHERE_ENGINE', 'ncnn')  # the same outputs on every machine
 sys.path.insert(0, str(root))
 sys.path.insert(0, str(root/'tools'))
 
