@@ -117,6 +117,7 @@ def cells(hint:Hint, # With positions inside of the photo
         found[top:bottom+1, left:right+1] = True
         return found
     found[at[:,1], at[:,0]] = True
+    if len(at) == 1: return found
     wide = max(.5, hint.width/2*(few.prod()/whole.prod())**.5)
     here, line = np.stack(np.mgrid[:shape[0], :shape[1]][::-1], -1), (hint.points + .5)*few/whole - .5
     for a, b in zip(line, line[1:]):  # distance from the cells' centres to a piece of the stroke
