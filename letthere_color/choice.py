@@ -173,7 +173,8 @@ def candidates(model:Colorization, # The network
     own = ['ncnn', 'torch', 'openvino'] if model.config.fusion_kernel == 1 else ['torch']
     names = [o for o in own if not unusable(o)]
     half = dtype == torch.bfloat16 or dtype is None and '_bf16' in processor()
-    return names*(dtype != torch.bfloat16) + [f'{o} bfloat16' for o in names]*half
+    halves = [f'{o} bfloat16' for o in names if o != 'openvino']*half  # how exact that one is, nobody has measured
+    return names*(dtype != torch.bfloat16) + halves
 
 # %% ../nbs/06j_choice.ipynb #cho00026
 PROBE_SECONDS, OFF = .3, 1. # For the timed runs; a and b of the worst pixel, CIE units, beyond which it is refused

@@ -117,6 +117,7 @@ def cells(hint:Hint, # With positions inside of the photo
         found[top:bottom+1, left:right+1] = True
         return found
     found[at[:,1], at[:,0]] = True
+    if len(at) == 1: return found
     wide = max(.5, hint.width/2*(few.prod()/whole.prod())**.5)
     here, line = np.stack(np.mgrid[:shape[0], :shape[1]][::-1], -1), (hint.points + .5)*few/whole - .5
     for a, b in zip(line, line[1:]):  # distance from the cells' centres to a piece of the stroke
@@ -168,15 +169,17 @@ def too_colourful(hints:list[Hint], # In pixels of the photo, as from placed
                   L:np.ndarray # Lightness of the copy in [0,1], `(h,w)`
                  ) -> list[str]: # A note for each colour that loses more than a tenth of its chroma
     "Which colours does the lightness not allow?"
-    notes = []
-    for o in (o for o in hints if o.chroma):
-        light = L[cells(replace(o, at=o.points[0].tolist(), width=0), o.of, L.shape)].item()
-        asked = torch.tensor([100*light, *o.chroma])[:,None,None]
-        fits = fit_gamut(asked)
-        if fits[1:].norm() < .9*asked[1:].norm():
-            seen = '#{:02x}{:02x}{:02x}'.format(*lab2rgb(fits, torch.uint8).flatten().tolist())
-            notes.append(f'{o}: {o.colour} is too colourful for the lightness there, it becomes {seen}')
-    return notes
+    def light(o):
+        at = o.points.mean(0) if o.is_box else o.points[0]
+        return 100*L[cells(replace(o, at=at.tolist(), width=0), o.of, L.shape)].item()
+    told = [o for o in hints if o.colour is not None]
+    if not told: return []
+    asked = torch.tensor([[light(o), *o.chroma] for o in told]).T[:,None]  # (3,1,n)
+    fits = fit_gamut(asked)
+    seen = ['#{:02x}{:02x}{:02x}'.format(*o) for o in lab2rgb(fits, torch.uint8)[:,0].T.tolist()]
+    pale = (fits[1:].norm(dim=0) < .9*asked[1:].norm(dim=0))[0].tolist()
+    return [f'{o}: {o.colour} is too colourful for the lightness there, it becomes {s}'
+            for o, s, p in zip(told, seen, pale) if p]
 
 # %% ../nbs/10a_hints.ipynb #hint0037
 def shrunk_chroma(photo, # From read_photo
