@@ -33,8 +33,11 @@ _dtype = Option('auto', help='Numbers that the network reckons with; auto: float
                              'faster and looks the same.')
 _strip = Option(False, '--strip',
                 help='Leave out what the original file says: date, place, caption...; its resolution stays.')
-_frame = Option('auto', metavar='auto|none|L,T,R,B', help='What lies around the picture, paper or film, stays '
-                'grey: found, none, or the picture\'s left, top, right and bottom in pixels.')
+_frame = Option('auto', metavar='auto|none|L,T,R,B',
+                help='What lies around the picture, paper or film, stays grey: found, none, or the '
+                     'picture\'s left, top, right and bottom in pixels.')
+_upsampling = Option('guided', help='How chroma gets its full size.')
+_format = Option(None, case_sensitive=False, help='Format of the results. Default: that of the photo.')
 _ink = Option(False, '--keep-ink', help='Keep stamps and ink that a toned print has in colour.')
 _skip = Option(False, '--skip-colour', help='Leave photos out that are in colour already.')
 MODEL = Option(None, help='small (the default), tiny, a folder, or a hub id owner/name.')
@@ -65,11 +68,8 @@ def colorize(
     overwrite:bool=Option(False, '--overwrite', help='Replace results that exist; originals never.'),
     saturation:float=Option(1., min=0, help='1: as the model says; 1.3: livelier; 0: grey.'),
     style:str=_style, style_strength:float=_strength, size:str=_size,
-    upsampling:Upsampling=Option('guided', help='How chroma gets its full size.'),
-    frame:str=_frame, keep_ink:bool=_ink, skip_colour:bool=_skip,
-    model:str=MODEL, device:str=DEVICE, dtype:Dtype=_dtype,
-    format:Format=Option(None, case_sensitive=False,
-                         help='Format of the results. Default: that of the photo.'),
+    upsampling:Upsampling=_upsampling, frame:str=_frame, keep_ink:bool=_ink, skip_colour:bool=_skip,
+    model:str=MODEL, device:str=DEVICE, dtype:Dtype=_dtype, format:Format=_format,
     quality:int=Option(None, min=1, max=100, help='Of JPEG and WebP.'), strip:bool=_strip,
     provenance:bool=Option(True, help='Note in the file that a model made the colours.'),
     max_pixels:float=Option(constant('photo_files', 'MAX_PIXELS')/1e6, min=0,
@@ -90,5 +90,5 @@ def colorize(
     if quality: options['quality'] = quality
     if piped: pipe_photo(colorizer, photos[0], output, suffix, **options)
     else:
-        debug = context.find_root().params['debug']
-        if colour_all(colorizer, plan, as_json, debug=debug, skip_colour=skip_colour, **options): raise Exit(1)
+        options |= dict(skip_colour=skip_colour, debug=context.find_root().params['debug'])
+        if colour_all(colorizer, plan, as_json, **options): raise Exit(1)

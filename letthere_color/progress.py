@@ -33,11 +33,10 @@ class _Report:
         self.bar = Progress(BarColumn(), MofNCompleteColumn(), TextColumn('{task.fields[rate]:.1f} photos/s'),
                             TimeRemainingColumn(), console=Console(stderr=True), auto_refresh=False)
         self.bar.disable = as_json or n == 1 or not sys.stderr.isatty()
-        self.bar.add_task('', total=n, rate=0.)
-        self.bar.start()
+        self.bar.add_task('', total=n, rate=0.); self.bar.start()
     def add(self, done):
         photo = str(done.photo) if isinstance(done.photo, (str, Path)) else 'a sample photo'
-        status = 'failed' if done.error else 'skipped' if done.skipped else 'in colour' if done.in_colour else 'coloured'
+        status = done.status
         self.counts[status] = self.counts.get(status, 0) + 1
         if self.as_json: return self.tell(photo=photo, result=str(done.result), status=status,
                                           error=done.error, notes=done.notes)
