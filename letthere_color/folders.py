@@ -257,11 +257,17 @@ class Coloured:
     skipped:bool=False # The result existed already
     in_colour:bool=False # It is in colour already, and was to be left out
     notes:list[str]=field(default_factory=list) # What could not be kept
+    @property
+    def status(self): # In one word or two
+        return ('failed' if self.error else 'skipped' if self.skipped else
+                'in colour' if self.in_colour else 'coloured')
 
-def _make_folder(folder):
-    try: folder.mkdir(parents=True, exist_ok=True)
+def _in_folder(path): # the same, once its folder is there
+    try: path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as e:
-        raise PhotoError(f'{folder}: this folder cannot be made ({e.strerror}); name another one') from None
+        said = f'{path.parent}: this folder cannot be made ({e.strerror}); name another one'
+        raise PhotoError(said) from None
+    return path
 
 def _crew(colorizer, batch, processes, several):
     "A colorizer for the workers, their number, are they processes, and what their parent computes for them."
@@ -296,8 +302,7 @@ def colorize_files(colorizer:Colorizer, # The model and its settings
         try:
             job = worker.prepare(photo, max_pixels)
             if skip_colour and job.in_colour: return Coloured(photo, path, in_colour=True)
-            _make_folder(path.parent)
-            worker.finish(job, worker.predict(job.copy), path, overwrite=overwrite, **options)
+            worker.finish(job, worker.predict(job.copy), _in_folder(path), overwrite=overwrite, **options)
             return Coloured(photo, path, notes=job.notes)
         except (ValueError, OSError, RuntimeError, MemoryError) as e:
             if there(path): return Coloured(photo, path, skipped=True)  # another run was faster

@@ -71,7 +71,7 @@ def straight_line(x:np.ndarray # Lightness in [0,1], `(n,w)`; its first row is t
 # %% ../nbs/06k_frame.ipynb #06j00020
 WAYS = -1, 1, 1, -1 # left, top, right, bottom: which way each leans where the scan is turned
 
-def _four(x, skip): # lines along left, top, right, bottom; of each side, these margins of the others are skipped
+def _four(x, skip): # lines along left, top, right, bottom; each without these margins of its neighbours
     h, w = x.shape
     l, t, r, b = (math.ceil(o) for o in skip)
     tall, wide = x[t:h-b], x[:,l:w-r]
@@ -90,13 +90,14 @@ def _belong(lines, x): # which of four lines make a frame of the copy x; None if
     i = max(pairs, key=lambda i: lines[i].share + lines[i+2].share)
     ok, two = [clear(k, .25) and alike(i, k) for k in range(4)], (lines[i], lines[i+2])
     if sum(ok) > 2: return ok
-    bars = all(o.share > .55 and o.dirt < .05 and abs(o.lean) < .011 for o in two) and not .15 < two[0].tone < .85
-    picture = x[:,round(two[0].depth):-round(two[1].depth)] if i == 0 else x[round(two[0].depth):-round(two[1].depth)]
-    return ok if bars and (abs(picture - two[0].tone) > .06).mean() > .5 else None
+    bars = all(o.share > .55 and o.dirt < .05 and abs(o.lean) < .011 for o in two)
+    first, last = (round(o.depth) for o in two)
+    other = abs((x if i else x.T)[first:-last] - two[0].tone) > .06
+    return ok if bars and not .15 < two[0].tone < .85 and other.mean() > .5 else None
 
 # %% ../nbs/06k_frame.ipynb #06j00021
 def find_frame(copy:Tensor # Lightness in [0,1], `(1,1,h,w)`
-              ) -> np.ndarray|None: # Depth and lean of left, top, right and bottom, `(4,2)`; 0 where a side has none
+              ) -> np.ndarray|None: # Depth and lean of left, top, right, bottom, `(4,2)`; 0: no line
     "Where the picture lies on a small copy, if there is a frame around it."
     x, found, cut = copy[0,0].numpy(), None, np.zeros(4, int)
     for _ in range(3):
@@ -123,11 +124,11 @@ def _bands(photo, at, box): # {side: (first, last)} across the side -> {side: me
         for i, (a, z) in at.items():
             if i%2: found[i].append(L[max(a - y0, 0):max(z - y0, 0), l:r])
             else: found[i].append(L[max(t - y0, 0):max(b - y0, 0), a:z])
-    whole = {i: np.concatenate(o).T if i%2 else np.concatenate(o) for i, o in found.items()}  # (along, across)
-    return {i: np.stack([p.mean(0) for p in np.array_split(o, min(PIECES, len(o)))]) for i, o in whole.items()}
+    def pieces(o): return np.stack([p.mean(0) for p in np.array_split(o, min(PIECES, len(o)))])
+    return {i: pieces(np.concatenate(o).T if i%2 else np.concatenate(o)) for i, o in found.items()}
 
 def sharpest_line(band:np.ndarray # Lightness in [0,100], `(pieces, n)`
-                 ) -> np.ndarray: # Where it crosses the first and the last piece; between pixels, from 1 to n-1
+                 ) -> np.ndarray: # Where it crosses the first and the last piece, from 1 to n-1
     "The straight line over which lightness steps most often."
     step = abs(np.diff(band, axis=1)).clip(max=10)
     n = step.shape[1]
@@ -139,7 +140,7 @@ def sharpest_line(band:np.ndarray # Lightness in [0,100], `(pieces, n)`
 @dataclass
 class Frame:
     "Four straight lines around the picture, in pixels of the upright photo."
-    lines:np.ndarray # left and right: x at the photo's first and last row; top, bottom: y at its first and last column; `(4,2)`
+    lines:np.ndarray # left, top, right, bottom: x (y) at the photo's first and last row (column), `(4,2)`
     size:tuple[int,int] # Of the photo: width, height
 
     @property
@@ -210,7 +211,8 @@ def parse_frame(choice # `auto`, `none` (or None), `l,t,r,b` or four numbers
     said = str(choice or 'none').strip('()[] ').lower()
     if said in ('auto', 'none'): return said
     try: l, t, r, b = (int(o) for o in said.split(','))
-    except ValueError: raise ValueError(f'frame is {choice}: give auto, none, or left,top,right,bottom.') from None
+    except ValueError:
+        raise ValueError(f'frame is {choice}: give auto, none, or left,top,right,bottom.') from None
     if min(l, t) < 0 or r - l < 8 or b - t < 8:
         raise ValueError(f'frame is {choice}: left,top,right,bottom must hold 8 pixels each way or more.')
     return l, t, r, b
@@ -226,5 +228,7 @@ def frame_of(photo:Photo, # From read_photo
         found = find_frame(copy)
         return None if found is None else settle(photo, copy, found)
     l, t, r, b = choice
-    if r > w or b > h: raise PhotoError(f'{photo.name}: has {w} x {h} pixels; the frame {l},{t},{r},{b} goes beyond')
-    return None if choice == (0, 0, w, h) else Frame(np.array([[l, l], [t, t], [r, r], [b, b]], float), (w, h))
+    if r > w or b > h:
+        raise PhotoError(f'{photo.name}: has {w} x {h} pixels; the frame {l},{t},{r},{b} goes beyond')
+    lines = np.array([[l, l], [t, t], [r, r], [b, b]], float)
+    return None if choice == (0, 0, w, h) else Frame(lines, (w, h))

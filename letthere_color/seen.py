@@ -67,7 +67,8 @@ def small_colours(photo:Photo, # From read_photo
     if isinstance(photo.pixels, np.ndarray):
         h, w = (max(1, o//(4*n)) for o in photo.pixels.shape[:2])
         x = photo.pixels[::h,::w]
-        x = Image.fromarray(np.ascontiguousarray(x if x.dtype == np.uint8 else (x >> 8).astype(np.uint8)), photo.mode)
+        x = np.ascontiguousarray(x if x.dtype == np.uint8 else (x >> 8).astype(np.uint8))
+        x = Image.fromarray(x, photo.mode)
     else: x = photo.pixels
     return _in_srgb(photo, np.asarray(x.resize((n, n), Image.Resampling.BOX, reducing_gap=2)))
 
@@ -127,7 +128,11 @@ def remarks(copy:Tensor, # Small copy of the picture, `(1,1,h,w)`
            ) -> list[str]: # Notes, as `Photo.notes` are
     "What the photographer should know of how a photo is coloured."
     said = []
-    if box: said.append(f'its frame stays grey; the picture is {",".join(map(str, box))} (--frame none or other numbers)')
-    if is_page(copy): said.append('looks like text or a drawing, which the network does not know; its colours mean nothing')
-    if in_colour: said.append('is in colour already; its colours were replaced (--skip-colour leaves such photos out)')
+    if box:
+        picture = ','.join(map(str, box))
+        said.append(f'its frame stays grey; the picture is {picture} (--frame none or other numbers)')
+    if is_page(copy):
+        said.append('looks like text or a drawing, which the network does not know; its colours mean nothing')
+    if in_colour:
+        said.append('is in colour already; its colours were replaced (--skip-colour leaves it out)')
     return said
