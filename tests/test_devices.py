@@ -357,12 +357,12 @@ def test_trouble_in_a_shared_network(tmp_path, album):
 @linux
 def test_a_gpu_is_shared(monkeypatch, tmp_path):
     "On a GPU workers are forked and ask their parent; at full size, where they would need the GPU themselves, they are threads"
-    from letthere_color import folders
-    monkeypatch.setattr(folders, '_may_fork', lambda: True)
+    from letthere_color import workers
+    monkeypatch.setattr(workers, 'may_fork', lambda: True)
     on_gpu = SimpleNamespace(parameters=lambda: iter([SimpleNamespace(device=torch.device('cuda:0'))]))
     for size, forked in ((176, True), ('full', False)):
-        worker, n, processes, shared = folders._crew(SimpleNamespace(model=on_gpu, size=size, predict=None), None, None, True)
-        assert bool(processes) == bool(shared) == forked and n == 7 + folders.num_cpus() and (worker.predict is shared) == forked
+        worker, n, processes, shared = workers.crew(SimpleNamespace(model=on_gpu, size=size, predict=None), None, None, True)
+        assert bool(processes) == bool(shared) == forked and n == 7 + workers.num_cpus() and (worker.predict is shared) == forked
         if shared: shared.end()
 
 # On a machine with a GPU
