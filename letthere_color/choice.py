@@ -47,12 +47,13 @@ class To(nn.Module):
     def forward(self, x): return x.to(self.dtype)
 
 def mixed_model(model:Colorization) -> Colorization: # A copy, for inference only
-    "`lean_model` in bfloat16, but for its first layer and what it answers. Raises ValueError for a `foreign_part`."
+    "`lean_model` in bfloat16 but for its first layer and answers. Raises ValueError for a `foreign_part`."
     if part := foreign_part(model): raise ValueError(f'Only Colorization(config) will do: {part} differs.')
     m = exact_biases(lean_model(model).float())
     first, sigmoid = copy.deepcopy(m.low_level[0]), m.colorization[-1]
     m = m.to(torch.bfloat16)
-    m.low_level[0], m.colorization[-1] = nn.Sequential(first, To(torch.bfloat16)), nn.Sequential(To(torch.float32), sigmoid)
+    m.low_level[0] = nn.Sequential(first, To(torch.bfloat16))
+    m.colorization[-1] = nn.Sequential(To(torch.float32), sigmoid)
     if m.config.use_global:
         for part in (m.global_features.out, m.classifier): part.append(To(torch.float32))
         m.fusion.register_forward_pre_hook(lambda _, x: (x[0], x[1].to(x[0].dtype)))
@@ -86,7 +87,8 @@ def vino_branches(m:Colorization): # Lean -> ab before the sigmoid, and glob, hi
     small, around = ops.parameter([1, nf, side, side]), ops.parameter([1, m.fusion.glob.in_features])
     bias = ops.reshape(vino_layer(around, m.fusion.glob), [1, -1, 1, 1], False)
     ab = chain(ops.relu(ops.add(vino_layer(mid, m.fusion.mid), bias)), tail)
-    hidden = chain(ops.reshape(chain(small, rest, m.global_features.convs), [1, -1], False), m.global_features.hidden)
+    seen = ops.reshape(chain(small, rest, m.global_features.convs), [1, -1], False)
+    hidden = chain(seen, m.global_features.hidden)
     answers = [vino_layer(hidden, m.global_features.out), hidden, chain(hidden, m.classifier)]
     return Model([ab], [L, around]), Model(answers, [small])
 
@@ -102,7 +104,8 @@ class VinoNet(Engine):
 
     def _prepared(self, process, threads):
         import openvino
-        how = dict(INFERENCE_NUM_THREADS=threads, NUM_STREAMS=1, INFERENCE_PRECISION_HINT='bf16' if self.bf16 else 'f32')
+        how = dict(INFERENCE_NUM_THREADS=threads, NUM_STREAMS=1)
+        how['INFERENCE_PRECISION_HINT'] = 'bf16' if self.bf16 else 'f32'
         return [o and openvino.Core().compile_model(o, 'CPU', how) for o in vino_branches(self.model)]
 
     def one(self, outputs, inputs):
@@ -112,11 +115,12 @@ class VinoNet(Engine):
         run = (glob if 'copy' in inputs else local).create_infer_request()
         run.infer([o.contiguous().numpy() for o in x])
         found = [torch.from_numpy(o.data.copy()) for o in run.output_tensors]
-        return [dict(zip(['glob', 'hidden', 'scores'], found))[o] if 'copy' in inputs else found[0].sigmoid() for o in outputs]
+        if 'copy' not in inputs: return [found[0].sigmoid()]
+        return [dict(zip(['glob', 'hidden', 'scores'], found))[o] for o in outputs]
 
 # %% ../nbs/06j_choice.ipynb #cho00019
 class OnnxNet(Engine):
-    "Runs the ONNX file of a network in onnxruntime; its hidden layer comes out empty, as the file does not give it."
+    "Runs the ONNX file of a network in onnxruntime; the file does not give the hidden layer, which is empty."
     def __init__(self, model:Colorization): # As for export_onnx
         self.folder = tempfile.TemporaryDirectory()
         path = export_onnx(model, Path(self.folder.name, 'model.onnx'))
@@ -133,12 +137,16 @@ ENGINES = 'auto', 'torch', 'ncnn', 'openvino', 'onnx'
 def unusable(engine:str) -> str: # One of ENGINES -> why it can't be used here, and the remedy; '' if it can
     "Is the engine installed?"
     if engine == 'torch': return ''
-    if engine == 'ncnn' and sys.platform == 'darwin': return 'ncnn and PyTorch end each other on macOS: take torch'
+    if engine == 'ncnn' and sys.platform == 'darwin': return 'ncnn and PyTorch crash on macOS: take torch'
     package = 'onnxruntime' if engine == 'onnx' else engine
     remedy = 'ncnn' if engine == 'ncnn' else f'"letthere_color[{engine}]"'
     return '' if find_spec(package) else f'No {package}, which engine {engine} needs: pip install {remedy}'
 
-def _unlike(model): return 'training mode' if any(m.training for m in model.modules()) else foreign_part(model)
+# %% ../nbs/06j_choice.ipynb #cho00052
+def _no_engine(name): return ValueError(f'No engine {name!r}: choose one of {", ".join(ENGINES)}')
+
+def _unlike(model):
+    return 'training mode' if any(m.training for m in model.modules()) else foreign_part(model)
 
 def with_engine(model:Colorization, # In eval mode
                 engine:str, # One of ENGINES but auto
@@ -146,7 +154,7 @@ def with_engine(model:Colorization, # In eval mode
                ) -> nn.Module: # Takes and gives what `model` does
     "`model` in another engine. Raises ImportError if that is not installed, ValueError if it can't run it."
     bf16 = dtype == 'bfloat16'
-    if engine not in ENGINES[1:]: raise ValueError(f'No engine {engine!r}: choose one of {", ".join(ENGINES)}')
+    if engine not in ENGINES[1:]: raise _no_engine(engine)
     if engine == 'torch': return mixed_model(model) if bf16 else lean_model(model)
     if engine == 'onnx' and bf16: raise ValueError('onnx reckons in float32: take torch for bfloat16.')
     if why := unusable(engine): raise ImportError(why)
@@ -163,8 +171,8 @@ def with_engine(model:Colorization, # In eval mode
 def processor() -> str: # For instance `AMD EPYC (avx2)`
     "Its name, and its best instructions for a network."
     can = getattr(torch.cpu, 'get_capabilities', dict)()  # torch 2.8 or newer
-    kind = next((o for o in ('amx_bf16', 'avx512_bf16', 'avx512_f', 'avx2') if can.get(o)), platform.machine())
-    return f'{can.get("cpu_name") or platform.processor()} ({kind})'
+    kinds = [o for o in ('amx_bf16', 'avx512_bf16', 'avx512_f', 'avx2') if can.get(o)] + [platform.machine()]
+    return f'{can.get("cpu_name") or platform.processor()} ({kinds[0]})'
 
 def candidates(model:Colorization, # The network
                dtype:torch.dtype|None=None # float32 or bfloat16; None: either, bfloat16 where it is fast
@@ -173,27 +181,28 @@ def candidates(model:Colorization, # The network
     own = ['ncnn', 'torch', 'openvino'] if model.config.fusion_kernel == 1 else ['torch']
     names = [o for o in own if not unusable(o)]
     half = dtype == torch.bfloat16 or dtype is None and '_bf16' in processor()
-    halves = [f'{o} bfloat16' for o in names if o != 'openvino']*half  # how exact that one is, nobody has measured
+    halves = [f'{o} bfloat16' for o in names if o != 'openvino']*half  # of that one nobody knows how exact
     return names*(dtype != torch.bfloat16) + halves
 
 # %% ../nbs/06j_choice.ipynb #cho00026
-PROBE_SECONDS, OFF = .3, 1. # For the timed runs; a and b of the worst pixel, CIE units, beyond which it is refused
+PROBE_SECONDS, OFF = .3, 1. # For the timed runs; a and b of the worst pixel that are refused, CIE units
 
 @dataclass
 class Choice:
     "The engine for a network on this machine, and why"
     name:str # For instance `ncnn` or `torch bfloat16`
     why:str=''
-    ms:dict[str,float]=field(default_factory=dict) # Least time on one core for a photo, also of the `plain` network
+    ms:dict[str,float]=field(default_factory=dict) # Least time of one core; of the `plain` network, too
     refused:dict[str,str]=field(default_factory=dict) # Candidates that failed, and why
 
     def __str__(self):
         times = ', '.join(f'{k} {v:.1f} ms' for k,v in self.ms.items())
-        return f'{self.name} ({"; ".join(filter(None, [self.why, times, *(f"{k}: {v}" for k,v in self.refused.items())]))})'
+        said = [self.why, times, *(f'{k}: {v}' for k,v in self.refused.items())]
+        return f'{self.name} ({"; ".join(filter(None, said))})'
 
 def _in_turn(nets, L):
     "The least time of each for `L`, in milliseconds"
-    clock = time.perf_counter if sys.platform == 'win32' else time.process_time  # that of Windows steps by 16 ms
+    clock = time.perf_counter if sys.platform == 'win32' else time.process_time  # there it steps by 16 ms
     end, rounds = time.perf_counter() + PROBE_SECONDS, []
     while len(rounds) < 3 or len(rounds) < 20 and time.perf_counter() < end:
         times = [clock()]
@@ -208,7 +217,8 @@ def probe(model:Colorization, # Ours to the last layer, on the CPU, in float32
          ) -> Choice:
     "Try candidates in turn on a photo: who gives the plain network's colours, and who takes least time?"
     photo = next(iter(sample_photos().values())).resize((WORKING_SIZE,)*2)
-    L, nets, refused, threads = rgb2l(photo2tensor(photo))[None]/100, dict(plain=model), {}, torch.get_num_threads()
+    L, nets, refused = rgb2l(photo2tensor(photo))[None]/100, dict(plain=model), {}
+    threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         truth = predict_ab(model, L)
@@ -221,7 +231,7 @@ def probe(model:Colorization, # Ours to the last layer, on the CPU, in float32
     finally: torch.set_num_threads(threads)
     limit = min((t for o, t in ms.items() if o != 'plain'), default=0)/.9
     best = next((o for o in nets if o != 'plain' and ms[o] <= limit), 'torch')
-    why = f'{processor()}: of those within a tenth of the fastest, the first' if limit else 'all others failed'
+    why = f'{processor()}: the first within a tenth of the fastest' if limit else 'all others failed'
     return Choice(best, why, ms, refused)
 
 # %% ../nbs/06j_choice.ipynb #cho00029
@@ -232,7 +242,7 @@ def _version(package):
 def _cache_file(model, names):
     local = os.environ.get('LOCALAPPDATA') if sys.platform == 'win32' else None
     packages = {o: _version(o) for o in ('torch', *(n.split()[0] for n in names))}
-    weights = torch.cat([t.flatten()[:64].float() for t in model.state_dict().values()])  # enough to tell models apart
+    weights = torch.cat([t.flatten()[:64].float() for t in model.state_dict().values()])  # which model it is
     about = json.dumps([processor(), __version__, packages, names, repr(model.config)]).encode()
     key = sha256(about + weights.detach().numpy().tobytes()).hexdigest()[:20]
     return Path(local or xdg_cache_home(), 'letthere_color', f'engine-{key}.json')
@@ -240,7 +250,8 @@ def _cache_file(model, names):
 def _known(file, names):
     with suppress(OSError, ValueError, TypeError, LookupError, AttributeError):
         o = json.loads(file.read_text(encoding='utf-8'))
-        ms, refused = ({str(k): kind(v) for k,v in o[what].items()} for what, kind in (('ms', float), ('refused', str)))
+        ms = {str(k): float(v) for k,v in o['ms'].items()}
+        refused = {str(k): str(v) for k,v in o['refused'].items()}
         if o['name'] in names: return Choice(o['name'], str(o['why']), ms, refused)
 
 # %% ../nbs/06j_choice.ipynb #cho00038
@@ -249,10 +260,11 @@ def choose(model:Colorization, # As for probe
           ) -> Choice:
     "The engine for this network on this machine; tried once. `LETTHERE_ENGINE` in the environment names one."
     names, asked = candidates(model, dtype), os.environ.get('LETTHERE_ENGINE', 'auto')
-    if asked not in ENGINES: raise ValueError(f'LETTHERE_ENGINE is {asked!r}: set one of {", ".join(ENGINES)}')
+    if asked not in ENGINES: raise ValueError(f'LETTHERE_ENGINE is {asked}: set one of {", ".join(ENGINES)}')
     if asked != 'auto' and (why := unusable(asked)): raise ImportError(f'LETTHERE_ENGINE: {why}')
     if asked == 'onnx': names = ['onnx']
-    if named := [o for o in names if o.split()[0] == asked]: return Choice(named[0], 'LETTHERE_ENGINE names it')
+    named = [o for o in names if o.split()[0] == asked]
+    if named: return Choice(named[0], 'LETTHERE_ENGINE names it')
     if len(names) == 1: return Choice(names[0], 'there is no other')
     file = _cache_file(model, names)
     if found := _known(file, names): return found
@@ -269,7 +281,7 @@ def fast_model(model:nn.Module, # Trained
                dtype:torch.dtype|None=None # float32 or bfloat16; None: with auto, bfloat16 where it is faster
               ) -> nn.Module: # Takes and gives what `model` does; or `model` itself
     "The fastest way to run `model` with colours that look the same. Raises ValueError, ImportError."
-    if engine not in ENGINES: raise ValueError(f'No engine {engine!r}: choose one of {", ".join(ENGINES)}')
+    if engine not in ENGINES: raise _no_engine(engine)
     half, foreign = dtype == torch.bfloat16, _unlike(model)
     if engine != 'auto' and not (foreign and engine == 'torch'):
         return with_engine(model, engine, 'bfloat16' if half else 'float32')

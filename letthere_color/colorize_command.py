@@ -21,7 +21,8 @@ def constant(room, name): # What `name = ...` says in the module `room`
 def _choices(name, values): return Enum(name, {o: o for o in values.split()}, type=str)
 
 Upsampling, Dtype, Engine, Format = (_choices(*o) for o in dict(
-    Upsampling='guided bilinear', Dtype='auto float32 bfloat16', Engine=' '.join(constant('choice', 'ENGINES')),
+    Upsampling='guided bilinear', Dtype='auto float32 bfloat16',
+    Engine=' '.join(constant('choice', 'ENGINES')),
     Format='jpg jpeg png tif tiff webp avif jxl heic').items())
 
 # %% ../nbs/11c_colorize_command.ipynb #ab5b7473
@@ -38,8 +39,9 @@ _dtype = Option('auto', help='Numbers that the network reckons with; auto: float
                              'faster and looks the same.')
 _strip = Option(False, '--strip',
                 help='Leave out what the original file says: date, place, caption...; its resolution stays.')
-_frame = Option('auto', metavar='auto|none|L,T,R,B', help='What lies around the picture, paper or film, stays '
-                'grey: found, none, or the picture\'s left, top, right and bottom in pixels.')
+_frame = Option('auto', metavar='auto|none|L,T,R,B', 
+                help='What lies around the picture, paper or film, stays grey: found, none, or the '
+                     'picture\'s left, top, right and bottom in pixels.')
 _ink = Option(False, '--keep-ink', help='Keep stamps and ink that a toned print has in colour.')
 _skip = Option(False, '--skip-colour', help='Leave photos out that are in colour already.')
 _quality = Option(None, min=1, max=100, help='Of JPEG, WebP, AVIF, JPEG XL and HEIC.')

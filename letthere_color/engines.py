@@ -107,7 +107,7 @@ class NcnnNet(Engine):
 
 # %% ../nbs/06g_engines.ipynb #7493fb98
 class FastColorization(nn.Module):
-    "A `Colorization` on a processor, its two branches run by an `Engine`; takes and gives what the plain one does."
+    "A `Colorization` whose two branches an `Engine` runs; takes and gives what the plain one does."
     def __init__(self, model:Colorization, # On the CPU, in float32; its weights are copied
                  net:Engine # Inputs L, copy, around; outputs ab, hidden, glob, scores, as in ncnn_files
                 ):
@@ -126,7 +126,7 @@ class FastColorization(nn.Module):
         found, versions = self._layers()
         same = len(found) == len(self.translated) and all(map(operator.is_, found, self.translated))
         if same and versions == self.versions: return self.net(outputs, **inputs)
-        raise ValueError('Layers were changed after fast_model, which cannot see it: do it before, in the plain one.')
+        raise ValueError('Layers were changed after fast_model: change them before, in the plain one.')
 
     def __setattr__(self, name, value):
         if name not in self.__dict__.get('_modules', ()): return super().__setattr__(name, value)
@@ -156,7 +156,7 @@ def benchmark_table(models:dict, # Name -> model, each taking what `Colorization
                     sizes=(224,512,1024,2048), # Height and width of the photos, in pixels
                     repeats:int=10, # Runs at 224 pixels; larger photos have fewer, at least 3
                     device='cpu', # Where the models are
-                    timer=timeit.default_timer # Or `time.process_time`: of the processor, where other work goes on
+                    timer=timeit.default_timer # Or `time.process_time`, beside other work
                    ) -> list[dict]: # For each size: `size`, `paper_cpu`, `paper_gpu`, and seconds by name
     "Time models side by side on random photos (section 4.9); the fastest run is the one least disturbed."
     sync, rows = torch.cuda.synchronize if 'cuda' in str(device) else lambda: None, []
@@ -165,7 +165,8 @@ def benchmark_table(models:dict, # Name -> model, each taking what `Colorization
         for _ in range(max(1, round(repeats*(224/size)**2/3))):
             for name, model in models.items():
                 names = dict(model=model, L=L, sync=sync)  # the first run wakes the threads
-                taken[name] += timeit.repeat('model(L); sync()', number=1, repeat=4, globals=names, timer=timer)[1:]
+                runs = timeit.repeat('model(L); sync()', number=1, repeat=4, globals=names, timer=timer)
+                taken[name] += runs[1:]
         paper = dict(zip(('paper_cpu', 'paper_gpu'), PAPER_SECONDS.get(size, (None, None))))
         rows.append(dict(size=size, **paper, **{name: min(t) for name,t in taken.items()}))
     return rows

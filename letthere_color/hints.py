@@ -230,29 +230,30 @@ class ToldColorizer(Colorizer):
         share = mask_rows(self.only, (w, h))
         return lambda y0, y1, L: rows(y0, y1, L)*share(y0, y1)
 
-    def _corrected(self, job, answer, rows):
-        (w, h), copy, ab = job.photo.size, job.copy, answer*self.saturation
-        if self.size == 'full' or job.frame:
-            copy = small_copy(job.photo, working_size(h, w))
-            ab = shrunk_chroma(job.photo, rows, copy.shape[-2:])
-        d, notes = corrections(ab, copy, self.hints, (w, h))
-        job.notes.extend(notes)
-        more = enlarge_chroma(d, copy, (h, w), self.guided)
-        if not job.frame: return lambda y0, y1, L: rows(y0, y1, L) + more(y0, y1, L)
-        for o in (placed(o, (w, h)) for o in self.hints):
-            x, y = o.points[0].astype(int)
-            if not job.frame.mask(y, y + 1)[0,x]:
-                raise PhotoError(f"{o}: lies in the frame around the picture, which stays grey; frame='none' "
-                                 '(--frame none) colours it, too')
-        return lambda y0, y1, L: rows(y0, y1, L) + more(y0, y1, L)*job.frame.mask(y0, y1)
-
-# %% ../nbs/10a_hints.ipynb #hint0039
 @patch
 def told(self:Colorizer, hints=(), # A list of Hint
          only=None # A mask: white is coloured, black stays grey
         ) -> ToldColorizer: # For the photo that is meant
     "A colorizer with the same model and options that knows what a person knows of a photo."
     return ToldColorizer(self, hints, only)
+
+# %% ../nbs/10a_hints.ipynb #hint0039
+@patch
+def _corrected(self:ToldColorizer, job, answer, rows):
+    (w, h), copy, ab = job.photo.size, job.copy, answer*self.saturation
+    if self.size == 'full' or job.frame:
+        copy = small_copy(job.photo, working_size(h, w))
+        ab = shrunk_chroma(job.photo, rows, copy.shape[-2:])
+    d, notes = corrections(ab, copy, self.hints, (w, h))
+    job.notes.extend(notes)
+    more = enlarge_chroma(d, copy, (h, w), self.guided)
+    if not job.frame: return lambda y0, y1, L: rows(y0, y1, L) + more(y0, y1, L)
+    for o in (placed(o, (w, h)) for o in self.hints):
+        x, y = o.points[0].astype(int)
+        if not job.frame.mask(y, y + 1)[0,x]:
+            raise PhotoError(f"{o}: lies in the frame around the picture, which stays grey; frame='none' "
+                             '(--frame none) colours it, too')
+    return lambda y0, y1, L: rows(y0, y1, L) + more(y0, y1, L)*job.frame.mask(y0, y1)
 
 # %% ../nbs/10a_hints.ipynb #hint0045
 def write_hints(hints:list[Hint], # Of one photo

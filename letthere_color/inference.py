@@ -182,6 +182,7 @@ def finish(self:Colorizer, job:Job, # From prepare
     write = partial(write_luma, source=job.source) if keep_luma else write_photo
     return write(pages(), path, label=made if label else None, **kw)
 
+# %% ../nbs/07_inference.ipynb #e1c67218
 @patch
 def colorize_file(self:Colorizer, photo, # A path or the bytes of a file
                   path:str|Path, # The file to write; its extension is the format

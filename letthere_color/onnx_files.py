@@ -90,8 +90,7 @@ class OnnxColorization(nn.Module):
                  threads:int|None=None # None: as many as PyTorch uses
                 ):
         super().__init__()
-        ort = _need('onnxruntime')
-        options = ort.SessionOptions()
+        options = (ort := _need('onnxruntime')).SessionOptions()
         options.intra_op_num_threads = threads or torch.get_num_threads()
         try:
             self.session = ort.InferenceSession(str(path), options, providers=['CPUExecutionProvider'])
@@ -104,14 +103,14 @@ class OnnxColorization(nn.Module):
         "All that the file gives: `ab`, and with global features `scores` and these"
         x = {'L': L.numpy()}
         if self.config.use_global:
-            nf = self.session.get_inputs()[1].shape[1]
-            x['style'] = (torch.zeros(len(L), nf) if style is None else style.expand(len(L), -1)).numpy()
+            own = torch.zeros(1, self.session.get_inputs()[1].shape[1])
+            x['style'] = (own if style is None else style).expand(len(L), -1).numpy()
             x['style_weight'] = torch.full((len(L), 1), float(style is not None)).numpy()
         return [torch.from_numpy(o) for o in self.session.run(None, x)]
 
     def encode_global(self, L):
         "Global features `(B,256)`, and None for the hidden layer, which the file does not give"
-        side = self.config.global_size
-        return self.answers(F.interpolate(L, (side, side), mode='bilinear', antialias=True))[2], None
+        small = F.interpolate(L, (self.config.global_size,)*2, mode='bilinear', antialias=True)
+        return self.answers(small)[2], None
 
-    def forward(self, L, style=None): return tuple([*self.answers(check_size(L), style), None][:2])  # ab, scores
+    def forward(self, L, style=None): return (*self.answers(check_size(L), style), None)[:2]

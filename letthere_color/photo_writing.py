@@ -93,6 +93,7 @@ def _gather_notes(notes): # a list for each page
     pages = {o: [i for i, said in enumerate(notes, 1) if o in said] for o in chain(*notes)}
     notes[0][:] = [o if 1 in found else f'page {str(found)[1:-1]}: {o}' for o, found in pages.items()]
 
+# %% ../nbs/06f_photo_writing.ipynb #a67fd7ae
 _DTYPES = {8: 'uint8', 16: 'uint16', 32: 'float32'}
 
 def _write_tiff(f, pages, how):

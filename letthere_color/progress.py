@@ -36,8 +36,7 @@ class _Report:
         self.bar.add_task('', total=n, rate=0.); self.bar.start()
     def add(self, done):
         photo = str(done.photo) if isinstance(done.photo, (str, Path)) else 'a sample photo'
-        status = done.status
-        self.counts[status] = self.counts.get(status, 0) + 1
+        self.counts[status := done.status] = self.counts.get(done.status, 0) + 1
         if self.as_json: return self.tell(photo=photo, result=str(done.result), status=status,
                                           error=done.error, notes=done.notes)
         for o in [done.error]*bool(done.error) + [f'{photo}: {note}' for note in done.notes]: self.complain(o)

@@ -113,6 +113,7 @@ def _unlike(recipe, other):
 
 def _open_run(folder, recipe, resume):
     "Write down the settings of a run. Raises ValueError if its folder holds another run."
+    for o in (folder, folder/'model'): remove_unfinished(o)  # by a run that was killed
     if not (folder/'checkpoint.pt').exists():
         with whole_file(folder/'recipe.json') as f: f.write(json.dumps(asdict(recipe), indent=1).encode())
         return False
@@ -179,11 +180,10 @@ def train_colorizer(train:PhotoCache, # Photos to learn from
                    ) -> Learner:
     "Train, or go on, and save the model to `folder/model`. Raises ValueError if `folder` holds another run."
     folder, (process, n) = Path(folder), process_share()
-    verbose = verbose and process == 0
+    verbose &= process == 0
     folder.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
         stack.enter_context(alone_in(folder))
-        for o in (folder, folder/'model'): remove_unfinished(o)  # by a run that was killed
         with first_process_first(): started = _open_run(folder, recipe, resume)
         learn = _learner(train, valid, folder, recipe, device, (process, n))
         run = RunFolder(folder, seconds, writes=process == 0)
