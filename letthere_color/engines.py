@@ -81,10 +81,7 @@ class NcnnNet:
                  bf16:bool # Do layers that are not forbidden it multiply in bfloat16?
                 ): self.files, self.bf16, self.ready = files, bf16, functools.cache(self._prepared)
 
-    def __getstate__(self): return {k: v for k, v in vars(self).items() if k != 'ready'} # for other processes,
-    def __setstate__(self, state): # which prepare their own
-        vars(self).update(state)
-        self.ready = functools.cache(self._prepared)
+    def __reduce__(self): return NcnnNet, (self.files, self.bf16) # other processes prepare their own
 
     def _prepared(self, threads):
         import ncnn

@@ -88,7 +88,8 @@ def check_array(x:np.ndarray, # `(H,W)`, `(H,W,1|3|4)`; uint8, uint16, bool, or 
     if x.dtype.kind in 'bu' and x.itemsize <= 2: return x
     lo, hi = (x.min(), x.max()) if x.dtype.kind == 'f' else (0, 255) # as others are meant, if at all
     if np.isnan(lo):
-        raise PhotoError(f'{what}: has NaN in it ({np.isnan(x).sum()} of {x.size}); fill it, nan_to_num(x, nan=0)')
+        bad = f'{np.isnan(x).sum()} of {x.size}'
+        raise PhotoError(f'{what}: has NaN in it ({bad}); fill it, nan_to_num(x, nan=0)')
     if lo < -1e-3 or hi > 1+1e-3:
         remedy = 'divide it, x/255' if lo >= 0 else 'scale it, (x+1)/2 if it is in [-1,1]'
         raise PhotoError(f'{what}: is neither uint8 nor float in [0,1] ({lo:g} to {hi:g}); {remedy}')

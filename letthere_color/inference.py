@@ -62,7 +62,7 @@ class Colorizer:
                 ):
         "Raises ValueError for values that make no sense, `PhotoError` if `style` can't be read."
         if isinstance(model, (str, Path)):
-            raise ValueError(f'{model} is a name: Colorizer.from_pretrained({str(model)!r}) loads that model.')
+            raise ValueError(f'{model} is a name: Colorizer.from_pretrained({str(model)!r}) loads it.')
         if size != 'full' and not (isinstance(size, int) and size >= 8):
             raise ValueError(f'size is {size!r}: give 8 or more pixels, or "full".')
         if not 0 <= saturation < inf: raise ValueError(f'saturation is {saturation}: give 0 (grey) or more.')
@@ -93,7 +93,7 @@ def from_pretrained(cls:Colorizer,
 
 # %% ../nbs/07_inference.ipynb #1de27bc8
 @patch
-def prepare(self:Colorizer, photo, # A path, the bytes of a file, a PIL image or an array
+def prepare(self:Colorizer, photo, # As `Colorizer` takes one
             max_pixels:int=MAX_PIXELS # Larger photos are refused
            ) -> Job:
     "First stage: read a photo, and shrink it for the network. Raises `PhotoError` if it can't be read."
@@ -126,7 +126,7 @@ def chroma(self:Colorizer, job:Job, # From prepare
     return lambda y0, y1, L: rows(y0, y1, L)*self.saturation
 
 @patch
-def __call__(self:Colorizer, photo # A path, the bytes of a file, a PIL image or an array
+def __call__(self:Colorizer, photo # A path, bytes, an open file, a PIL image, an array, a tensor; or several
             ) -> Image.Image: # RGB, or RGBA where the photo is transparent, 8 bit; same size, same lightness
     "Colour a photo, or several, see `each`. Raises `PhotoError` if one can't be read."
     if several(photo): return self.each(photo)
