@@ -109,8 +109,16 @@ def predict_ab(model:nn.Module, # A `Colorization`, or what takes and gives the 
     return model.space.decode(x, model(x, style)[0])[:, 1:, :h, :w]
 
 # %% ../nbs/05_colorization.ipynb #h3colhub
+def _refuse_own_parts(model): resolve_name('letthere_color.models:refuse_own_parts')(model) # a later chapter
+
 @patch
-def save_pretrained(self:Colorization, *args, **kw): # also what `push_to_hub` calls
+def save_pretrained(self:Colorization, *args, **kw):
     "As that of huggingface_hub. Raises ValueError for parts of your own, which would be lost."
-    resolve_name('letthere_color.models:refuse_own_parts')(self) # a later chapter, hence by name
+    _refuse_own_parts(self)
     return PyTorchModelHubMixin.save_pretrained(self, *args, **kw)
+
+@patch
+def push_to_hub(self:Colorization, *args, **kw):
+    "As that of huggingface_hub. Raises ValueError, before anything is made there, for parts of your own."
+    _refuse_own_parts(self)
+    return PyTorchModelHubMixin.push_to_hub(self, *args, **kw)

@@ -186,21 +186,21 @@ def test_joblib(colorizer):
 # ---- the hub
 
 def test_parts_that_a_hub_would_lose(tmp_path, monkeypatch):
-    "push_to_hub stores by save_pretrained, which refuses them; what is there already stays"
+    "They are refused before anything is made there; what is stored already stays"
     import huggingface_hub.hub_mixin as hub
     sent = []
     monkeypatch.setattr(hub, 'HfApi', lambda *a, **kw: type('Api', (), dict(
-        create_repo=lambda self, **kw: type('Repo', (), dict(repo_id='owner/name')),
+        create_repo=lambda self, **kw: sent.append('made') or type('Repo', (), dict(repo_id='owner/name')),
         upload_folder=lambda self, folder_path, **kw: sent.append(sorted(o.name for o in Path(folder_path).iterdir()))))())
     model = load_model('tiny')
     model.push_to_hub('owner/name')
-    assert sent and {'config.json', 'model.safetensors'} <= {*sent[0]}
+    assert sent[0] == 'made' and {'config.json', 'model.safetensors'} <= {*sent[1]}
     model.save_pretrained(tmp_path/'m')
     before = {p.name: p.read_bytes() for p in (tmp_path/'m').iterdir()}
     model.low_level[0][-1] = torch.nn.GELU()
     for store in (lambda: model.push_to_hub('owner/name'), lambda: model.save_pretrained(tmp_path/'m')):
         with pytest.raises(ValueError, match='low_level would be lost'): store()
-    assert len(sent) == 1 and {p.name: p.read_bytes() for p in (tmp_path/'m').iterdir()} == before
+    assert len(sent) == 2 and {p.name: p.read_bytes() for p in (tmp_path/'m').iterdir()} == before
 
 # ---- the service
 
