@@ -202,7 +202,7 @@ def test_export_without_onnx(tmp_path):
 def test_an_error_that_users_mend_is_one_line(monkeypatch, capsys):
     "Even one without text; --debug shows where it came from"
     from letthere_color import cli, models
-    errors = {ValueError(): 'ValueError; letthere --debug', OSError(28, 'No space left on device'): 'No space left', ChildProcessError('one\ntwo'): 'one'}
+    errors = {ValueError(): 'ValueError; --debug', OSError(28, 'No space left on device'): 'No space left', ChildProcessError('one\ntwo'): 'one'}
     for error, says in errors.items():
         def fail(error=error): raise error
         monkeypatch.setattr(models, 'shipped_models', fail)
