@@ -7,6 +7,7 @@ __all__ = ['plain_source', 'several', 'answer_like']
 
 # %% ../nbs/06n_given.ipynb #given004
 import io
+from contextlib import suppress
 from inspect import iscoroutinefunction
 import numpy as np, torch
 from PIL import Image
@@ -32,13 +33,13 @@ def _content(f):
     name = getattr(f, 'name', '') or type(f).__name__
     if isinstance(f, io.TextIOBase): raise PhotoError(f'{name}: is open as text; open it with mode "rb"')
     if iscoroutinefunction(f.read): raise PhotoError(f'{name}: is read by await; give what that returns')
-    try:
-        if f.seekable(): f.seek(0)
-        data = f.read()
+    with suppress(AttributeError, OSError, ValueError): f.seek(0) # a stream goes on from where it is
+    try: data = f.read()
     except (OSError, ValueError) as e:
         raise PhotoError(f'{name}: cannot be read ({e}); open it again') from None
+    if not isinstance(data, bytes): raise PhotoError(f'{name}: gives {type(data).__name__}, not bytes')
     if not data: raise PhotoError(f'{name}: is empty (0 bytes); give the bytes of a photo')
-    return bytes(data)
+    return data
 
 def plain_source(photo): # As `Colorizer` takes it, one photo
     "The same for `read_photo`: a tensor as an array, an open file as bytes. Raises `PhotoError`."

@@ -72,7 +72,6 @@ def test_open_files(colorizer, tmp_path, kind):
 def test_a_stream_that_can_only_be_read(colorizer):
     class Stream:
         def __init__(self, data): self.read = io.BytesIO(data).read
-        def seekable(self): return False
     assert colorizer(Stream(as_file(coffee).getvalue())) == colorizer(coffee)
 
 def test_all_pages_of_an_open_file(colorizer, tmp_path):
@@ -105,6 +104,9 @@ def test_list(colorizer, monkeypatch, tmp_path):
 
 class Upload:
     async def read(self): return b''
+
+class Words:
+    def read(self): return 'Dear Sir or Madam'
 
 def closed():
     f = io.BytesIO(b'x')
@@ -141,6 +143,7 @@ BAD = {
     'half a photo': (io.BytesIO(as_file(coffee, 'JPEG').getvalue()[:900]), 'is damaged or cut off'),
     'a closed file': (closed(), 'cannot be read'),
     'an upload that is awaited': (Upload(), 'is read by await'),
+    'a file that gives text': (Words(), 'Words: gives str, not bytes'),
     'None': (None, 'NoneType: is no photo'),
     'a number': (7, 'int: is no photo'),
 }
