@@ -194,8 +194,8 @@ def train_colorizer(train:PhotoCache, # Photos to learn from
         if not verbose: stack.enter_context(learn.no_logging())
         if not verbose or not (sys.stdout.isatty() or IN_NOTEBOOK): stack.enter_context(learn.no_bar())
         if n == 1: stack.enter_context(asked_to_stop(lambda: setattr(run, 'stop', True)))
-        pictures = [EpochPictures(folder=None if IN_NOTEBOOK else folder)]*verbose
-        learn.fit(recipe.epochs - run.start, cbs=[run, *pictures, *cbs])
+        pictures = EpochPictures(folder=None if IN_NOTEBOOK else folder)
+        learn.fit(recipe.epochs - run.start, cbs=[run, *[pictures]*verbose, *cbs])
         if process == 0: save_model(learn.model, folder/'model', _model_card(folder, recipe, train))
     return learn
 
