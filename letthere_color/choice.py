@@ -46,6 +46,8 @@ class To(nn.Module):
     def __init__(self, dtype): super().__init__(); self.dtype = dtype
     def forward(self, x): return x.to(self.dtype)
 
+def _alike(fusion, x): return x[0], x[1].to(x[0].dtype)
+
 def mixed_model(model:Colorization) -> Colorization: # A copy, for inference only
     "`lean_model` in bfloat16 but for its first layer and answers. Raises ValueError for a `foreign_part`."
     if part := foreign_part(model): raise ValueError(f'Only Colorization(config) will do: {part} differs.')
@@ -56,7 +58,7 @@ def mixed_model(model:Colorization) -> Colorization: # A copy, for inference onl
     m.colorization[-1] = nn.Sequential(To(torch.float32), sigmoid)
     if m.config.use_global:
         for part in (m.global_features.out, m.classifier): part.append(To(torch.float32))
-        m.fusion.register_forward_pre_hook(lambda _, x: (x[0], x[1].to(x[0].dtype)))
+        m.fusion.register_forward_pre_hook(_alike)
     return m
 
 # %% ../nbs/06j_choice.ipynb #cho00015
@@ -99,7 +101,7 @@ class VinoNet(Engine):
                  bf16:bool # Layers but the first in bfloat16, on a processor that has it?
                 ):
         lean = small_tail(split_fusion(fold_norm(model)))
-        self.model, self.bf16 = exact_biases(lean) if bf16 else lean, bf16
+        self.args, self.model, self.bf16 = (model, bf16), exact_biases(lean) if bf16 else lean, bf16
         self.ready = functools.cache(self._prepared)
 
     def _prepared(self, process, threads):
@@ -122,7 +124,7 @@ class VinoNet(Engine):
 class OnnxNet(Engine):
     "Runs the ONNX file of a network in onnxruntime; the file does not give the hidden layer, which is empty."
     def __init__(self, model:Colorization): # As for export_onnx
-        self.folder = tempfile.TemporaryDirectory()
+        self.args, self.folder = (model,), tempfile.TemporaryDirectory()
         path = export_onnx(model, Path(self.folder.name, 'model.onnx'))
         self.ready = functools.cache(lambda process, threads: OnnxColorization(path, threads))
 

@@ -27,19 +27,21 @@ def _version(wanted):
 @app.callback()
 def _options(
     version:bool=Option(False, '--version', callback=_version, is_eager=True, help='Show the version.'),
-    debug:bool=Option(False, '--debug', help='Show where in the program an error came from.')):
+    debug:bool=Option(False, '--debug', help='Show where errors came from; also after a command.')):
     app.debug = debug
 
 # %% ../nbs/12_cli.ipynb #d3ec4dce
 def main():
     "The command `letthere`: errors that the user can mend become one line and exit code 1."
-    try: app()
+    args, end = sys.argv[1:], sys.argv.index('--') - 1 if '--' in sys.argv else len(sys.argv)
+    wanted = [o for o in args[:end] if o == '--debug']  # anywhere, as nobody remembers where it belongs
+    try: app(wanted[:1] + [o for o in args[:end] if o != '--debug'] + args[end:])
     except (ValueError, OSError, ImportError) as e:
         missing, said = str(getattr(e, 'name', '')).split('.')[0], str(e).strip()
         if app.debug or missing == 'letthere_color': raise  # our mistake
         if isinstance(e, ModuleNotFoundError):
             said = f'{missing} is not installed: pip install "letthere_color[train]"'
-        complain((said or f'{type(e).__name__}; letthere --debug says where').splitlines()[0]); sys.exit(1)
+        complain((said or f'{type(e).__name__}; --debug says where').splitlines()[0]); sys.exit(1)
     except SystemExit as e:
         if e.code == 130:  # Ctrl-C
             again = '' if '--overwrite' in sys.argv else '; the same command goes on where it was'
@@ -93,7 +95,7 @@ def train(
     photos:list[Path]=Argument(None, metavar='FOLDER...', help='Folders of photos, or .tar shards; names of '
                                                                'folders are names of scenes.'),
     out:Path=Option(None, '-o', '--output', help='Folder for the run and its model. Default: runs/RECIPE.'),
-    valid:list[Path]=Option(None, help='Validation photos. Default: 5 % of the training photos.'),
+    valid:list[Path]=Option(None, help='Validation photos. Default: one in twenty of the others, held back.'),
     recipe:str=Option(None, help='tiny (the default), small, large or paper.'),
     epochs:int=Option(None, min=1, help='How often to see all photos.'),
     bs:int=Option(None, min=2,
@@ -115,21 +117,24 @@ def train(
     _train(out or Path('runs')/(recipe or 'tiny'), asked, resume, device)
 
 # %% ../nbs/12_cli.ipynb #26991683
+_judged = Argument(None, metavar='FOLDER...', help='Colour photos: folders, or .tar shards; names of folders '
+                                                   'are names of scenes.')
+
 def _show_judged(found, name):
     "A table on the screen"
-    from letthere_color.judging import results_table
+    from letthere_color.judging import results_table, TABLE_NOTE
     from letthere_color.photos import left_out
     for line in left_out(found['data']['left_out']): complain(line)
     print(f'{name}, {found["data"]["photos"]} photos; ↑ more is better, ↓ less is better')
     show_table(results_table(found['methods']))
+    print(TABLE_NOTE)
     if c := found['classes']: print(f'scene right: {c["top1"]:.1%}, among the five likeliest: '
                                     f'{c["top5"]:.1%} ({c["photos"]} photos)')
 
 # %% ../nbs/12_cli.ipynb #cbb9afdb
 @app.command()
 def evaluate(
-    data:list[Path]=Option(..., help='Colour photos: a folder, or a .tar shard; may be repeated. Names of '
-                                     'folders are names of scenes.'),
+    photos:list[Path]=_judged, data:list[Path]=Option(None, help='The same, as an option; may be repeated.'),
     model:str=MODEL,
     result:Path=Option(None, '--json', help='File for all results.'),
     limit:int=Option(None, min=1, help='Judge so many photos, drawn by lot.'),
@@ -140,6 +145,8 @@ def evaluate(
     fid:bool=Option(False, '--fid', help='FID too: downloads a network.'),
     device:str=DEVICE):
     "Measure how near a model comes to the colours of photos."
+    data = [*(photos or []), *(data or [])]
+    if not data: raise BadParameter('name at least one folder of colour photos')
     if result and not result.resolve().parent.is_dir():
         raise ValueError(f'{result}: there is no such folder to write into')
     from letthere_color.evaluation import network_metrics

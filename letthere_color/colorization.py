@@ -7,8 +7,10 @@ __all__ = ['ColorizationNetwork', 'ModelConfig', 'check_size', 'pad8', 'Coloriza
 
 # %% ../nbs/05_colorization.ipynb #616ff61a
 from dataclasses import dataclass, field
+from pkgutil import resolve_name
 import torch, torch.nn.functional as F
 from huggingface_hub import PyTorchModelHubMixin
+from fastcore.basics import patch
 from torch import nn, Tensor
 from .low_level import conv_layer, LowLevel, scaled
 from .global_features import Classifier, GlobalFeatures
@@ -105,3 +107,18 @@ def predict_ab(model:nn.Module, # A `Colorization`, or what takes and gives the 
     h, w = L.shape[-2:]
     x = model.space.grey(pad8(check_size(L)))
     return model.space.decode(x, model(x, style)[0])[:, 1:, :h, :w]
+
+# %% ../nbs/05_colorization.ipynb #h3colhub
+def _refuse_own_parts(model): resolve_name('letthere_color.models:refuse_own_parts')(model) # a later chapter
+
+@patch
+def save_pretrained(self:Colorization, *args, **kw):
+    "As that of huggingface_hub. Raises ValueError for parts of your own, which would be lost."
+    _refuse_own_parts(self)
+    return PyTorchModelHubMixin.save_pretrained(self, *args, **kw)
+
+@patch
+def push_to_hub(self:Colorization, *args, **kw):
+    "As that of huggingface_hub. Raises ValueError, before anything is made there, for parts of your own."
+    _refuse_own_parts(self)
+    return PyTorchModelHubMixin.push_to_hub(self, *args, **kw)

@@ -75,17 +75,22 @@ def ncnn_files(model:Colorization) -> NcnnFiles: # Inputs L, copy, around; outpu
 
 # %% ../nbs/06g_engines.ipynb #efaf90f8
 class Engine:
-    "Runs a network elsewhere than in PyTorch, photo by photo; `one` is what an engine has to bring."
+    "Runs a network elsewhere than in PyTorch, photo by photo: by `one`; `args` make it anew."
+    def __reduce__(self): return type(self), self.args  # other processes prepare their own
+
     def __call__(self, outputs, **inputs):
         "Names of outputs to tensors `(B,...)`; may be called from several threads"
         each = zip(*(t.detach().float().contiguous().split(1) for t in inputs.values()))
         return [torch.cat(o) for o in zip(*[self.one(outputs, dict(zip(inputs, o))) for o in each])]
 
+# %% ../nbs/06g_engines.ipynb #efaf90f9
 class NcnnNet(Engine):
     "Runs `NcnnFiles`, with as many threads as PyTorch has."
     def __init__(self, files:NcnnFiles, # The network
                  bf16:bool # Do layers that are not forbidden it multiply in bfloat16?
-                ): self.files, self.bf16, self.ready = files, bf16, functools.cache(self._prepared)
+                ):
+        self.args = self.files, self.bf16 = files, bf16
+        self.ready = functools.cache(self._prepared)
 
     def _prepared(self, threads):
         import ncnn
@@ -115,8 +120,13 @@ class FastColorization(nn.Module):
         self.config, self.space, self.net = model.config, model.space, net
         for name, part in copy.deepcopy(model).named_children(): self.add_module(name, part)
         self.eval().requires_grad_(False)
+        self._remember()
+
+    def _remember(self):
         self.places = [d for m in self.modules() for d in (m._modules, m._parameters, m._buffers)]
         self.translated, self.versions = self._layers()
+
+    def __setstate__(self, state): super().__setstate__(state); self._remember()
 
     def _layers(self): # quick, as it is done for each photo
         found = [o for d in self.places for o in d.values()]

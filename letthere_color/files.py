@@ -44,17 +44,24 @@ def open_file(source): # A path, or the bytes of a file
 
 
 # %% ../nbs/00b_files.ipynb #fa862d8f
-def check_array(x:np.ndarray # `(H,W)`, `(H,W,1|3|4)`; uint8, uint16, bool, or float in [0,1]
+def check_array(x:np.ndarray, # `(H,W)`, `(H,W,1|3|4)`; uint8, uint16, bool, or float in [0,1]
+                bits:int=8, # 8 or 16, of what floats become
+                what:str='' # For messages; '': the array
                ) -> np.ndarray: # `(H,W)` or `(H,W,3|4)`; uint8, uint16 or bool
     "An array that is a photo. Raises `PhotoError` for all others"
-    what = f'array {x.shape} {x.dtype}'
+    what = what or f'array {x.shape} {x.dtype}'
     if x.ndim < 2 or x.shape[2:] not in ((), (1,), (3,), (4,)) or 0 in x.shape:
         raise PhotoError(f'{what}: is not a photo; give (H,W), (H,W,1), (H,W,3) or (H,W,4)')
     if x.shape[2:] == (1,): x = x[...,0]
     if x.dtype.kind in 'bu' and x.itemsize <= 2: return x
-    if x.dtype.kind != 'f' or not (x.min() >= -1e-3 and x.max() <= 1+1e-3): # nan is neither
-        raise PhotoError(f'{what}: is neither uint8 nor float in [0,1]; divide it')
-    return (x.clip(0, 1)*255 + 0.5).astype(np.uint8)
+    lo, hi = (x.min(), x.max()) if x.dtype.kind == 'f' else (0, 255) # as others are meant, if at all
+    if np.isnan(lo):
+        bad = f'{np.isnan(x).sum()} of {x.size}'
+        raise PhotoError(f'{what}: has NaN in it ({bad}); fill it, nan_to_num(x, nan=0)')
+    if lo < -1e-3 or hi > 1+1e-3:
+        remedy = 'divide it, x/255' if lo >= 0 else 'scale it, (x+1)/2 if it is in [-1,1]'
+        raise PhotoError(f'{what}: is neither uint8 nor float in [0,1] ({lo:g} to {hi:g}); {remedy}')
+    return (x.clip(0, 1)*(2**bits - 1) + 0.5).astype(f'uint{bits}')
 
 def plain_mode(im:Image.Image) -> Image.Image: # Of any mode -> L, LA, RGB, RGBA or CMYK, 8 bit
     "Pillow has some twenty modes, and these five hold all photos. The same one if it has one of them"

@@ -24,6 +24,7 @@ from .photo_writing import write_photo
 from .frame import Frame, frame_of, Inside, only_inside, parse_frame
 from .seen import along, colour_rest, keep_ink, Readable, remarks, tone_lines, TONED
 from .luma import write_luma
+from .given import answer_like, plain_source, several
 from .choice import fast_model
 
 # %% ../nbs/07_inference.ipynb #5b82166f
@@ -50,7 +51,7 @@ def style_features(model, style) -> Tensor|None:
         kind = f'; a kind of scene is written class:{style}'*(not Path(style).suffix)
         raise PhotoError(f'{style}: no such file{kind}')
     if not isinstance(style, Tensor):
-        return look_around(model, small_copy(read_photo(style), (model.config.global_size,)*2))
+        return look_around(model, small_copy(read_photo(plain_source(style)), (model.config.global_size,)*2))
     n, like = model.global_features.nf, next(model.parameters())
     if style.numel() != n or not style.isfinite().all():
         raise ValueError(f'style is {tuple(style.shape)}: give a photo, or its {n} global features.')
@@ -69,6 +70,8 @@ class Colorizer:
                  keep_ink:bool=False # Keep colours that the tone of a print does not explain?
                 ):
         "Raises ValueError for values that make no sense, `PhotoError` if `style` can't be read."
+        if isinstance(model, (str, Path)):
+            raise ValueError(f'{model} is a name: Colorizer.from_pretrained({str(model)!r}) loads it.')
         if size != 'full' and not (isinstance(size, int) and size >= 8):
             raise ValueError(f'size is {size!r}: give 8 or more pixels, or "full".')
         if not 0 <= saturation < inf: raise ValueError(f'saturation is {saturation}: give 0 (grey) or more.')
@@ -101,10 +104,11 @@ def from_pretrained(cls:Colorizer,
 
 # %% ../nbs/07_inference.ipynb #1de27bc8
 @patch
-def prepare(self:Colorizer, photo, # A path, the bytes of a file, a PIL image or an array
+def prepare(self:Colorizer, photo, # As `Colorizer` takes one
             max_pixels:int=MAX_PIXELS # Larger photos are refused
            ) -> Job:
     "First stage: read a photo, and shrink it for the network. Raises `PhotoError` if it can't be read."
+    photo = plain_source(photo)
     p = photo if isinstance(photo, Photo) else read_photo(photo, max_pixels)
     def look(seen):
         (w, h), full = seen.size, self.size == 'full'
@@ -151,14 +155,33 @@ def told(self:Colorizer, hints=(), only=None):
     raise ImportError('Hints need their chapter: from letthere_color.hints import Hint.')
 
 @patch
-def __call__(self:Colorizer, photo, # A path, the bytes of a file, a PIL image or an array
+def __call__(self:Colorizer, photo, # A path, bytes, an open file, a PIL image, an array, a tensor; or several
              hints=(), only=None # What a person knows, as for `told` of chapter 10a
             ) -> Image.Image: # RGB, or RGBA where the photo is transparent, 8 bit; same size, same lightness
-    "Colour a photo; colours that it has are ignored. Raises `PhotoError` if it can't be read."
+    "Colour a photo, or several, see `each`. Raises `PhotoError` if one can't be read."
     if hints or only is not None: return self.told(hints, only)(photo)
+    if several(photo): return self.each(photo)
     job = self.prepare(photo)
-    im = job.photo.image(self.chroma(job, self.predict(job.copy)))
-    return im.convert('RGB') if im.mode == 'RGBA' and im.getextrema()[3] == (255, 255) else im
+    return answer_like(photo, job.photo, self.chroma(job, self.predict(job.copy)))
+
+# %% ../nbs/07_inference.ipynb #given021
+@patch
+def each(self:Colorizer, photos, # A list of what `Colorizer` takes, or a tensor `(B,C,H,W)`
+         at_once:int=8 # So many are read at a time
+        ) -> list|Tensor: # Images, and tensors for tensors; for a tensor a tensor `(B,3|4,H,W)`
+    "Colour several photos. Raises `PhotoError` if one can't be read, and says which."
+    done = []
+    for start in range(0, len(photos), at_once):
+        some, jobs, alike = photos[start:start+at_once], [], {}
+        for i, photo in enumerate(some, start + 1):
+            try: jobs.append(self.prepare(photo))
+            except PhotoError as e: raise PhotoError(f'photo {i} of {len(photos)}: {e}') from None
+            alike.setdefault(jobs[-1].copy.shape, []).append(len(jobs) - 1)
+        answers = {i: o for which in alike.values() for i, o in
+                   zip(which, self.predict(torch.cat([jobs[i].copy for i in which])).split(1))}
+        done += [answer_like(photo, job.photo, self.chroma(job, answers[i]))
+                 for i, (photo, job) in enumerate(zip(some, jobs))]
+    return torch.stack(done) if isinstance(photos, Tensor) else done
 
 # %% ../nbs/07_inference.ipynb #e1c67217
 @patch

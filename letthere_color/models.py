@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['NETWORKS', 'DEFAULT_MODEL', 'build_model', 'exchanged_parts', 'usable_device', 'fast_bf16', 'one_thread_after_fork',
-           'shipped_models', 'model_files', 'save_model', 'load_model', 'Styles', 'weights_mark', 'load_styles']
+           'shipped_models', 'model_files', 'refuse_own_parts', 'save_model', 'load_model', 'Styles', 'weights_mark',
+           'load_styles']
 
 # %% ../nbs/05b_model_files.ipynb #39fc7b9e
 import difflib, functools, hashlib, json, os
@@ -77,15 +78,20 @@ def model_files(name_or_path:str|Path|None=None) -> Path: # The folder, which ne
     return path/'model' if (path/'model/config.json').exists() else path  # the folder of a training run
 
 # %% ../nbs/05b_model_files.ipynb #5467713f
+def refuse_own_parts(model:nn.Module):
+    "Raises ValueError if a model has parts that `load_model` would not build."
+    if own := exchanged_parts(model): raise ValueError(
+        f'{", ".join(own)} would be lost: load_model builds what config.network says, '
+        f'{model.config.network!r}. Make your network a class, add it to models.NETWORKS, and give the '
+        'config its name.')
+
 def save_model(model:nn.Module, # Trained model
                folder:str|Path, # Where to write `model.safetensors`, `config.json` and `README.md`
                card:str='' # Text of the model card
               ) -> Path: # The folder
     "Store a model as fp16 safetensors; batch norm stays in fp32. Raises ValueError for parts of your own."
     folder, c = Path(folder), model.config
-    if own := exchanged_parts(model): raise ValueError(
-        f'{", ".join(own)} would be lost: load_model builds what config.network says, {c.network!r}. '
-        'Make your network a class, add it to models.NETWORKS, and give the config its name.')
+    refuse_own_parts(model)
     norms = {k for k,m in model.named_modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)}
     weights = {k: t.cpu().contiguous() for k,t in model.state_dict().items()}
     for k,t in weights.items():

@@ -17,6 +17,7 @@ from fastcore.basics import noop, patch
 from fastcore.imports import IN_NOTEBOOK
 from .core import keep_freed_memory
 from .files import asked_to_stop, lock_file, remove_unfinished, whole_file
+from .batches import held_back
 from .photos import cache_photos, existing_source, left_out, PhotoCache
 from .colorization import ModelConfig
 from .models import load_model, save_model, usable_device
@@ -138,7 +139,7 @@ def alone_in(folder):
     finally: os.close(f)
 
 def _print_epoch(learn, log):
-    named = zip(learn.recorder.metric_names, log)
+    named = zip(learn.recorder.metric_names, [log[0] + 1, *log[1:]])  # counted from 1, as the pictures are
     print(', '.join(f'{n} {o:.4g}' if isinstance(o, float) else f'{n} {o}' for n, o in named), flush=True)
 
 # %% ../nbs/06e_runs.ipynb #e2a7d604
@@ -188,18 +189,27 @@ def train_colorizer(train:PhotoCache, # Photos to learn from
         learn = _learner(train, valid, folder, recipe, device, (process, n))
         run = RunFolder(folder, seconds, writes=process == 0)
         if started: run.load(learn)
-        at = f'Going on at epoch {run.start}, batch {learn.dls.train.first}.'
+        at = f'Going on at epoch {run.start + 1}, batch {learn.dls.train.first}.'
         done = f'All {recipe.epochs} epochs are done. A new run may go on from {folder}/model (--start).'
         if verbose and resume: print(at if run.start < recipe.epochs else done)
         if not verbose: learn.step_graph.say = noop; stack.enter_context(learn.no_logging())
         if not verbose or not (sys.stdout.isatty() or IN_NOTEBOOK): stack.enter_context(learn.no_bar())
         if n == 1: stack.enter_context(asked_to_stop(lambda: setattr(run, 'stop', True)))
-        pictures = [EpochPictures(folder=None if IN_NOTEBOOK else folder)]*verbose
-        learn.fit(recipe.epochs - run.start, cbs=[run, *pictures, *cbs])
+        pictures = EpochPictures(folder=None if IN_NOTEBOOK else folder)
+        learn.fit(recipe.epochs - run.start, cbs=[run, *[pictures]*verbose, *cbs])
         if process == 0: save_model(learn.model, folder/'model', _model_card(folder, recipe, train))
     return learn
 
 # %% ../nbs/06e_runs.ipynb #traincm0
+def _fitting(recipe, n, asked, complain):
+    "The recipe, in smaller batches if `n` photos do not fill one and nobody asked for its size"
+    if n < 2: raise ValueError('too few photos to learn from and to judge by: give some hundreds')
+    if n >= recipe.bs or 'bs' in asked: return recipe
+    bs = 1 << n.bit_length() - 1
+    hint = '' if recipe.start else '; so few teach little, --start tiny goes on from a trained model'
+    complain(f'{n} photos to learn from: batches of {bs} instead of {recipe.bs}{hint}')
+    return replace(recipe, bs=bs)
+
 def _settings(out, asked, resume):
     "What was asked for; if photos are not named, what was asked for when the run in `out` began"
     known, sources = out/'command.json', {k: asked[k] for k in ('photos', 'valid') if k in asked}
@@ -236,8 +246,10 @@ def train_command(out:Path, # Folder of the run and its model
         known = cached(photos, out/f'cache/train-{r.cache_size}')
         judge = cached(valid, out/f'cache/valid-{r.cache_size}', classes=known.classes) if valid else None
     kinds = f'of {len(known.classes)} classes' if known.classes else 'without scene classes'
+    held = 0 if judge else held_back(len(known))
     for line in left_out(known.skipped)*first: complain(line)
-    if first: print(len(known), 'photos', kinds)
+    if first: print(len(known), 'photos', kinds + f'; {held} of them are held back to judge by'*bool(held))
+    r = _fitting(r, len(known) - held, asked, complain if first else lambda _: None)
     learn = train_colorizer(known, judge, out, r, resume, device)
     if first and (share := learn.data_time.share): print(f'{share:.1%} of the time went into reading photos.')
     return learn, known

@@ -119,8 +119,8 @@ def test_train_resume_and_use(tmp_path):
         for i in range(36): Image.fromarray(rng.integers(0, 255, (4,4,3), np.uint8)).resize((128,128)).save(tmp_path/f'photos/{cls}/{i}.png')
     train = ['train', 'photos', '-o', 'run', '--epochs', 1, '--bs', 32, '--aged', .5, '--min-scale', .9]
     r = letthere_process(tmp_path, *train)
-    assert r.returncode == 0 and '72 photos of 2 classes' in r.stdout, r.stderr
-    assert 'epoch 0, train_loss' in r.stdout and '\r' not in r.stdout, r.stdout
+    assert r.returncode == 0 and '72 photos of 2 classes; 3 of them are held back to judge by' in r.stdout, r.stderr
+    assert 'epoch 1, train_loss' in r.stdout and '\r' not in r.stdout, r.stdout
     fails(tmp_path, *train, says=['run', 'resume'])
     fails(tmp_path, *train, '--recipe', 'huge', says=['huge', 'tiny'])
     fails(tmp_path, *train, '--resume', '--seed', 1, says=['seed 0'])
@@ -202,7 +202,7 @@ def test_export_without_onnx(tmp_path):
 def test_an_error_that_users_mend_is_one_line(monkeypatch, capsys):
     "Even one without text; --debug shows where it came from"
     from letthere_color import cli, models
-    errors = {ValueError(): 'ValueError; letthere --debug', OSError(28, 'No space left on device'): 'No space left', ChildProcessError('one\ntwo'): 'one'}
+    errors = {ValueError(): 'ValueError; --debug', OSError(28, 'No space left on device'): 'No space left', ChildProcessError('one\ntwo'): 'one'}
     for error, says in errors.items():
         def fail(error=error): raise error
         monkeypatch.setattr(models, 'shipped_models', fail)

@@ -45,7 +45,7 @@ def test_one_site_configuration():
     assert link.is_symlink() and link.readlink() == Path('../_quarto.yml')
 
 LIGHT = ('color fast_lab files show core photos low_level global_features fusion color_spaces colorization models metrics metadata '
-         'photo_files inference').split()
+         'photo_files given inference').split()
 
 def test_light_modules_import_no_fastai():
     r = python(f"""
