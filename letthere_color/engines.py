@@ -126,16 +126,19 @@ class FastColorization(nn.Module):
         self.places = [d for m in self.modules() for d in (m._modules, m._parameters, m._buffers)]
         self.translated, self.versions = self._layers()
 
+    def __getstate__(self):
+        self._check()  # a layer that the engine does not have must not look as if it had
+        return {k: v for k, v in vars(self).items() if k not in ('places', 'translated', 'versions')}
     def __setstate__(self, state): super().__setstate__(state); self._remember()
 
     def _layers(self): # quick, as it is done for each photo
         found = [o for d in self.places for o in d.values()]
         return found, [o._version for o in found if isinstance(o, torch.Tensor) and not o.is_inference()]
 
-    def _run(self, outputs, **inputs):
+    def _check(self):
         found, versions = self._layers()
         same = len(found) == len(self.translated) and all(map(operator.is_, found, self.translated))
-        if same and versions == self.versions: return self.net(outputs, **inputs)
+        if same and versions == self.versions: return
         raise ValueError('Layers were changed after fast_model: change them before, in the plain one.')
 
     def __setattr__(self, name, value):
@@ -143,6 +146,9 @@ class FastColorization(nn.Module):
         raise AttributeError(f'{name} is translated already: exchange it in the plain one, before fast_model')
 
 # %% ../nbs/06g_engines.ipynb #eng00002
+@patch
+def _run(self:FastColorization, outputs, **inputs): self._check(); return self.net(outputs, **inputs)
+
 @patch
 def encode_global(self:FastColorization, L, also='hidden'):
     "Global features `(B,256)` of `L`, and their hidden layer `(B,512)` or the `scores`"

@@ -117,7 +117,8 @@ def prepare(self:Colorizer, photo, # As `Colorizer` takes one
     copy, in_colour = look(p), colour_rest(p) >= TONED
     frame = frame_of(p, self.frame, copy)
     if frame: copy = look(Inside(p, frame))
-    said = remarks(copy, in_colour and not self.keep_ink, frame and frame.box)
+    ours = b'letthere_color' in p.metadata.xmp  # which is another note
+    said = remarks(copy, in_colour and not (self.keep_ink or ours), frame and frame.box)
     p.notes.extend(o for o in said if o not in p.notes)
     return Job(photo, p, copy, max_pixels, frame, in_colour)
 

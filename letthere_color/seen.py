@@ -52,10 +52,14 @@ class Readable:
 # %% ../nbs/06l_seen.ipynb #06k00019
 TONED = 2. # What tone does not explain, in CIE units: less in toned prints, more in colour photos
 
-def _in_srgb(photo, x): # uint8|16 rows `(n,W,C)` of the photo -> Lab (3,n,W)
-    x = x if x.dtype == np.uint8 else (x >> 8).astype(np.uint8)
+def _image(photo, x): # pixels of the photo, `(n,W,C)` -> an image of 8 bits, without alpha
     mode = photo.mode.removesuffix('A')
-    im = Image.fromarray(np.ascontiguousarray(x[..., :len(mode)]), mode)
+    x = x[..., :len(mode)]
+    x = x >> 8 if x.dtype == np.uint16 else x.clip(0, 1)*255 if x.dtype == np.float32 else x
+    return Image.fromarray(np.ascontiguousarray(x, np.uint8), mode)
+
+def _in_srgb(photo, x): # pixels of the photo, `(n,W,C)` -> Lab (3,n,W)
+    im, mode = _image(photo, x), photo.mode.removesuffix('A')
     change = photo.icc and srgb_transform(photo.icc, mode)
     return rgb2lab(photo2tensor(change.apply(im) if change else im.convert('RGB')))
 
@@ -66,9 +70,7 @@ def small_colours(photo:Photo, # From read_photo
     if photo.mode[0] == 'L': return None
     if isinstance(photo.pixels, np.ndarray):
         h, w = (max(1, o//(4*n)) for o in photo.pixels.shape[:2])
-        x = photo.pixels[::h,::w]
-        x = np.ascontiguousarray(x if x.dtype == np.uint8 else (x >> 8).astype(np.uint8))
-        x = Image.fromarray(x, photo.mode)
+        x = _image(photo, photo.pixels[::h,::w])
     else: x = photo.pixels
     return _in_srgb(photo, np.asarray(x.resize((n, n), Image.Resampling.BOX, reducing_gap=2)))
 

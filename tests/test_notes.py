@@ -5,6 +5,7 @@ from xml.dom import minidom
 
 import imagecodecs, numpy as np, pytest, tifffile
 from PIL import Image, ImageCms, PngImagePlugin
+from helpers import letthere
 from letthere_color.core import PhotoError, sample_photos
 from letthere_color.exif import edit_block, EXIF, move_note, NOTE, open_block, read_notes
 from letthere_color.inference import Colorizer
@@ -326,21 +327,19 @@ def test_luma_is_refused_by_name(tmp_path, grey, colorizer, monkeypatch):
 # -- folders
 
 def test_a_folder_says_what_it_left_out(tmp_path, grey):
-    from test_cli import letthere
     (tmp_path/'album').mkdir()
     grey.save(tmp_path/'album/a.jpg')
-    for name in ('b.nef', 'c.NEF', 'd.xcf', 'notes.txt', '.hidden.nef', 'a.jpg.xmp'): (tmp_path/'album'/name).write_bytes(b'x')
+    for name in ('b.dds', 'c.DDS', 'd.xcf', 'notes.txt', '.hidden.dds', 'a.jpg.xmp'): (tmp_path/'album'/name).write_bytes(b'x')
     (tmp_path/'album/a.jpg.xmp').unlink()
     r = letthere(tmp_path, 'colorize', 'album', '-o', 'out', '--json')
     last = json.loads(r.stdout.splitlines()[-1])
-    assert last['coloured'] == 1 and {k: [Path(o).name for o in v] for k, v in last['left_out'].items()} == {'raw (.nef)': ['b.nef', 'c.NEF'], 'GIMP (.xcf)': ['d.xcf']}
-    assert '2 raw (.nef), 1 GIMP (.xcf)' in r.stderr
+    assert last['coloured'] == 1 and {k: [Path(o).name for o in v] for k, v in last['left_out'].items()} == {'other pictures (.dds)': ['b.dds', 'c.DDS'], 'GIMP (.xcf)': ['d.xcf']}
+    assert '2 other pictures (.dds), 1 GIMP (.xcf)' in r.stderr
     (tmp_path/'album/a.jpg').unlink()
     r = letthere(tmp_path, 'colorize', 'album', '-o', 'out')
-    assert r.returncode == 1 and 'raw (.nef), GIMP (.xcf)' in r.stderr
+    assert r.returncode == 1 and 'other pictures (.dds), GIMP (.xcf)' in r.stderr
 
 def test_options_of_the_command(tmp_path, grey):
-    from test_cli import letthere
     grey.save(tmp_path/'a.jpg', quality=80)
     r = letthere(tmp_path, 'colorize', 'a.jpg', '--keep-luma', '--sidecar')
     assert r.returncode == 0, r.stderr

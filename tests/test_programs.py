@@ -1,5 +1,5 @@
 "What programs hand over: tensors, open files, lists, pickles; the service of examples/; and the small things of the command."
-import importlib.util, io, json, pickle, shutil, socket, subprocess, sys, threading, urllib.error, urllib.request
+import copy, importlib.util, io, json, pickle, shutil, socket, subprocess, sys, threading, urllib.error, urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -7,6 +7,7 @@ from pathlib import Path
 import joblib, numpy as np, pytest, torch, uvicorn
 from PIL import Image
 from helpers import letthere, PATIENCE
+from letthere_color.choice import ENGINES, fast_model, unusable
 from letthere_color.core import photo2tensor, PhotoError, rgb2l, sample_photos
 from letthere_color.inference import Colorizer
 from letthere_color.models import load_model
@@ -56,6 +57,14 @@ def test_batch(colorizer):
     answer = colorizer(batch)
     assert answer.shape == batch.shape and all(torch.equal(a, colorizer(o)) for a, o in zip(answer, batch))
     assert colorizer(batch[:,:1]/255).shape == batch.shape
+
+def test_hints_for_a_tensor(colorizer):
+    "What a person knows holds for tensors, and in other processes, too"
+    from letthere_color.hints import Hint
+    told = colorizer.told([Hint((45, 30), 'olivedrab')])
+    expected = photo2tensor(told(coffee))
+    assert not torch.equal(expected, colorizer(x)) and torch.equal(told(x), expected) and torch.equal(pickle.loads(pickle.dumps(told))(x), expected)
+    assert torch.equal(colorizer(x, hints=[Hint((45, 30), 'olivedrab')]), expected)
 
 # ---- open files and lists
 
@@ -164,8 +173,7 @@ def same_colours(pickled, expected):
     np.testing.assert_array_equal(np.asarray(pickle.loads(pickled)(coffee)), expected)
 
 KINDS = {'fast': {}, 'plain': dict(fast=False), 'bfloat16': dict(dtype=torch.bfloat16), 'full': dict(size='full'),
-         'openvino': dict(engine='openvino'), 'onnx': dict(engine='onnx'),
-         'styled': dict(style='class:sunset', style_strength=.5, saturation=1.5)}
+         'styled': dict(style='class:sunset', style_strength=.5, saturation=1.5)} | {o: dict(engine=o) for o in ENGINES[1:] if not unusable(o)}
 
 @pytest.mark.parametrize('kind', KINDS)
 def test_pickle(kind):
@@ -176,6 +184,13 @@ def test_pickle(kind):
     for o in (pickle.loads(new), pickle.loads(pickle.dumps(colorizer))):
         np.testing.assert_array_equal(np.asarray(o(coffee)), expected)
         assert type(o.model) is type(colorizer.model)
+
+def test_changed_layers_are_not_pickled(colorizer):
+    "They are not in the engine, and the copy could not know"
+    fast = fast_model(load_model('tiny'), 'ncnn')
+    fast.low_level[0][0].weight.mul_(2)
+    for send in (pickle.dumps, copy.deepcopy):
+        with pytest.raises(ValueError, match='Layers were changed'): send(fast)
 
 def test_spawn(colorizer):
     "A process that has imported nothing of ours, as multiprocessing on macOS and Windows starts them"
