@@ -6,7 +6,8 @@ from PIL import Image
 from scipy import ndimage, sparse
 from scipy.sparse import linalg
 from letthere_color.core import photo2tensor, rgb2l, rgb2lab, sample_photos
-from test_try import CODE, SLOW, choose, coded, difference, download, give, says, shown
+from helpers import COMMAND
+from test_try import choose, coded, difference, download, give, says, shown
 
 page_files, serve, url, visit = test_try.page_files, test_try.serve, test_try.url, test_try.visit
 
@@ -34,14 +35,14 @@ def draw(page, *points):
 
 def painted(page):
     "The picture, when it is up to date"
-    page.locator('#picture[aria-busy=false]').wait_for(timeout=SLOW)
+    page.locator('#picture[aria-busy=false]').wait_for()
     return shown(page, 'after')
 
 def take(page, name): page.get_by_role('radio', name=name, exact=True).check()
 
 def saved(page):
     "The file of hints, as the page gives it"
-    with page.expect_download(timeout=SLOW) as got: page.click('#save-hints')
+    with page.expect_download() as got: page.click('#save-hints')
     return got.value.suggested_filename, json.loads(open(got.value.path()).read())
 
 def chroma(picture, x, y): return rgb2lab(photo2tensor(Image.fromarray(picture)))[1:, y-2:y+3, x-2:x+3].mean((1,2)).tolist()
@@ -285,7 +286,7 @@ def test_page_and_command(visit, tmp_path):
         places = [(np.reshape(o['at'], (-1, 2))*[w/512, h/512]).astype(int).reshape(np.shape(o['at'])).tolist() for o in FOUR]
         hints.write_text(json.dumps(dict(letthere_hints=1, size=[w, h], hints=[o | dict(at=at) for o, at in zip(FOUR, places)])))
         sample_photos()[name].resize((w, h)).save(photo)
-        r = subprocess.run([sys.executable, '-c', CODE, 'colorize', photo, '-o', out, '--model', 'tiny', '--saturation', str(strength), '--hints', hints], capture_output=True, text=True)
+        r = subprocess.run([sys.executable, '-c', COMMAND, 'colorize', photo, '-o', out, '--model', 'tiny', '--saturation', str(strength), '--hints', hints], capture_output=True, text=True)
         assert r.returncode == 0, r.stderr
         give(page, photo.name, photo.read_bytes()); choose(page, 'strength', 100*strength); plain = painted(page)
         page.click('#correct'); hints_file(page, hints.read_bytes()); says(page, '4 hints')
