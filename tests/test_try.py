@@ -214,7 +214,7 @@ def test_colour_maths(visit):
             new Float32Array(x.slice(y * w, (y + [20, 40, 1][i]) * w)))), 20, 30).data);
         result.slope = Array.from(chroma.edgeSlope(plane(a), plane(x)).data);
         const out = new Uint8ClampedArray(4 * W * H);
-        const paint = chroma.painter(plane(a), plane(b), plane(x), W, H);
+        const paint = chroma.painter([{chroma: [plane(a), plane(b)], copy: plane(x)}], W, H);
         for (const [y0, y1] of [[0, 50], [50, H]]) paint(y0, new Float32Array(big.slice(y0 * W, y1 * W)), out.subarray(4 * y0 * W, 4 * y1 * W), 1);
         result.painted = planes(out);
         return result;

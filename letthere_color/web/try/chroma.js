@@ -2,6 +2,7 @@
 
 import { enlarged, mapped, plane } from "./resize.js";
 import { writeColour } from "./color.js";
+import { maskRows } from "./settle.js";
 
 const EPS = 0.01; // variances of lightness below this say nothing
 const SPREADS = 3; // pixels of the copy as far as one of them colours the photo: twice a box, and between two
@@ -55,20 +56,42 @@ export function changedPart(before, after, w, h) {
   };
 }
 
+/** Chroma of one layer, {chroma, copy}: a function that adds row y, of lightness L, to two lines. */
+function layerRows({ chroma: [a, b], copy }, w, h, box) {
+  const rows = [a, b, copy, edgeSlope(a, copy), edgeSlope(b, copy)].map((x) => enlarged(x, w, h, box));
+  const lines = rows.map(() => new Float32Array(w));
+  return (y, L, as, bs, left, right) => {
+    rows.forEach((row, i) => row(y, lines[i]));
+    const [ra, rb, soft, slopeA, slopeB] = lines;
+    for (let i = left; i < right; i++) {
+      const edge = L[i] / 100 - soft[i];
+      as[i] += ra[i] + slopeA[i] * edge;
+      bs[i] += rb[i] + slopeB[i] * edge;
+    }
+  };
+}
+
+/** Chroma of a photo of w x h pixels: a function that writes row y, of lightness L, into two lines. Layers add up:
+ * the first one lies in the frame, where there is one, others on all of the photo; outside of the frame is none. */
+export function chromaRows(layers, w, h, frame = null) {
+  const parts = layers.map((o, i) => layerRows(o, w, h, i || !frame ? undefined : frame.box));
+  const mask = frame && maskRows(frame, w, h);
+  return (y, L, as, bs, left = 0, right = w) => {
+    for (const line of [as, bs]) line.fill(0, left, right);
+    for (const add of parts) add(y, L, as, bs, left, right);
+    if (mask) mask(y, as, bs);
+  };
+}
+
 /** A function that colours rows, or a part of them: (first row, lightness, rgba, from which to which
  * column), for a photo of w x h pixels. */
-export function painter(a, b, copy, w, h) {
-  const rows = [a, b, copy, edgeSlope(a, copy), edgeSlope(b, copy)].map((x) => enlarged(x, w, h));
-  const lines = rows.map(() => new Float32Array(w));
+export function painter(layers, w, h, frame) {
+  const rows = chromaRows(layers, w, h, frame);
+  const [as, bs] = [new Float64Array(w), new Float64Array(w)];
   return (y0, L, rgba, { left = 0, right = w } = {}) => {
     for (let k = 0; k < L.length; k += w) {
-      rows.forEach((row, i) => row(y0 + k / w, lines[i]));
-      const [as, bs, soft, slopeA, slopeB] = lines;
-      for (let i = left; i < right; i++) {
-        const edge = L[k + i] / 100 - soft[i];
-        const [ca, cb] = [as[i] + slopeA[i] * edge, bs[i] + slopeB[i] * edge];
-        writeColour(rgba, 4 * (k + i), L[k + i], ca, cb);
-      }
+      rows(y0 + k / w, L.subarray(k, k + w), as, bs, left, right);
+      for (let i = left; i < right; i++) writeColour(rgba, 4 * (k + i), L[k + i], as[i], bs[i]);
     }
   };
 }

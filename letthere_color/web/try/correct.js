@@ -24,6 +24,7 @@ export class Correcting {
   #gesture = ""; // draw or move
   #pipette = false;
   #pale = [];
+  #outside = [];
 
   constructor(page) {
     this.#page = page;
@@ -53,7 +54,7 @@ export class Correcting {
       this.#photos.set(key, { name, width, height, least, edits: new Edits(), kept: [] });
     this.#photo = this.#photos.get(key);
     this.#brush = { colour: null, width: 0, reach: usualReach(this.#photo) };
-    this.#pale = [];
+    this.#pale = this.#outside = [];
     this.#gesture = "";
     this.#marks.resize(width, height);
     $("reach").min = Math.ceil((100 * least) / Math.max(width, height));
@@ -66,9 +67,9 @@ export class Correcting {
     return "";
   }
 
-  /** The picture is painted; pale are the hints whose colour its lightness does not allow. */
-  painted(pale) {
-    this.#pale = pale;
+  /** The picture is painted; pale are the hints whose colour its lightness does not allow, outside those on the frame. */
+  painted(pale, outside) {
+    [this.#pale, this.#outside] = [pale, outside];
     if (!this.#gesture) this.#show();
   }
 
@@ -268,9 +269,11 @@ export class Correcting {
     $("own").setAttribute("aria-pressed", !colour);
     $("reach").value = Math.round((100 * reach) / Math.max(this.#photo.width, this.#photo.height));
     $("reach-value").textContent = `${$("reach").value} %`;
-    $("pale").hidden = !chosen || !this.#pale.includes(selected);
-    $("pale").textContent =
-      `Here the photo is too ${lightnessOf(grey) < 50 ? "dark" : "bright"} for so strong a colour: it becomes paler.`;
+    const outside = this.#outside.includes(selected);
+    $("pale").hidden = !chosen || !(outside || this.#pale.includes(selected));
+    $("pale").textContent = outside
+      ? "This is the frame around the picture, which stays grey. Choose none as its frame to colour it, too."
+      : `Here the photo is too ${lightnessOf(grey) < 50 ? "dark" : "bright"} for so strong a colour: it becomes paler.`;
     $("undo").disabled = !this.#edits.canUndo;
     $("redo").disabled = !this.#edits.canRedo;
     $("remove").disabled = !chosen;

@@ -51,7 +51,8 @@ async function boxed(file) {
   let found = { width: 0, height: 0 };
   for (let at = head.indexOf("ispe"); at >= 0 && at + 16 <= head.length; at = head.indexOf("ispe", at + 4)) {
     const [width, height] = [view.getUint32(at + 8), view.getUint32(at + 12)];
-    if (width * height > found.width * found.height) found = { width, height, animated: head.startsWith("avis", 8) };
+    if (width * height > found.width * found.height)
+      found = { width, height, animated: head.startsWith("avis", 8) };
   }
   return found;
 }

@@ -3,6 +3,9 @@
 export const plane = (w, h, data = new Float32Array(w * h)) => ({ data, w, h });
 export const mapped = (x, f) => plane(x.w, x.h, x.data.map(f));
 
+/** As Python rounds: halves to the even number. */
+export const roundEven = (x) => (x % 1 === 0.5 ? 2 * Math.round(x / 2) : Math.round(x));
+
 /** For each of n results: the first of m numbers that it averages, and their weights; a triangle, or its
  * two nearest neighbours where it enlarges. */
 function triangles(m, n) {
@@ -69,18 +72,20 @@ export function cropped(x, w, h) {
   return out;
 }
 
-/** Where each of n numbers lies among m: the neighbour before it, and how far it is to the next. */
-function places(m, n) {
+/** Where each of n numbers lies among m, which reach from one place to another: the neighbour before it, and how
+ * far it is to the next. */
+function places(m, n, from, to) {
   return Array.from({ length: n }, (_, i) => {
-    const x = Math.min(m - 1, Math.max(0, ((i + 0.5) * m) / n - 0.5));
+    const x = Math.min(m - 1, Math.max(0, ((i + 0.5 - from) * m) / (to - from) - 0.5));
     return { before: Math.floor(x), after: Math.min(Math.floor(x) + 1, m - 1), part: x - Math.floor(x) };
   });
 }
 
-/** Bilinear enlargement: a function that writes row y into an array of w numbers. */
-export function enlarged(x, w, h) {
-  const columns = places(x.w, w);
-  const rows = places(x.h, h);
+/** Bilinear enlargement to the box left, top, right, bottom of w x h pixels: a function that writes row y into an
+ * array of w numbers. */
+export function enlarged(x, w, h, [left, top, right, bottom] = [0, 0, w, h]) {
+  const columns = places(x.w, w, left, right);
+  const rows = places(x.h, h, top, bottom);
   const wide = plane(w, x.h);
   for (let y = 0; y < x.h; y++)
     for (let i = 0; i < w; i++) {

@@ -2,6 +2,7 @@
 
 import { ask, hear } from "./ask.js";
 import { Correcting } from "./correct.js";
+import { frameNote } from "./frame_note.js";
 import { Refusal } from "./refusal.js";
 
 const $ = (id) => document.getElementById(id);
@@ -55,7 +56,7 @@ function explain(name, error) {
 
 const COMPARE = "The slider on the picture compares.";
 
-let photo = null; // {name, size, width, height, animated, scenes}
+let photo = null; // {name, size, width, height, animated, framed, scenes}
 let newest = 0;
 
 async function open(file) {
@@ -113,6 +114,7 @@ const settings = () => ({
   mood: $("mood").value,
   weight: $("weight").value / 100,
   strength: $("strength").value / 100,
+  frame: $("frame").value,
   hints: correcting.hints,
 });
 
@@ -136,9 +138,11 @@ async function paint() {
     try {
       while (again) {
         again = false;
-        const { picture, pale } = await ask("paint", settings());
+        const given = settings();
+        const { picture, pale, outside } = await ask("paint", given);
         show($("after"), picture);
-        correcting.painted(pale);
+        correcting.painted(pale, outside);
+        $("frame-note").textContent = frameNote(photo.framed, given.frame, outside.length);
       }
     } finally {
       painting = null;
@@ -161,6 +165,8 @@ async function repaint() {
 
 function resetMood() {
   $("mood").value = "own";
+  $("frame").value = "auto";
+  $("frame").disabled = !photo.framed;
   $("strength").value = $("weight").value = 100;
   $("strength-value").textContent = $("weight-value").textContent = percent(1);
   showMoodControls();
@@ -277,6 +283,7 @@ function listen() {
   $("cut").addEventListener("input", () => $("compare").style.setProperty("--cut", `${$("cut").value}%`));
   for (const id of ["strength", "weight"]) $(id).addEventListener("input", repaint);
   $("mood").addEventListener("change", chooseMood);
+  $("frame").addEventListener("change", repaint);
   $("png").addEventListener("click", () => save("image/png"));
   $("jpeg").addEventListener("click", () => save("image/jpeg"));
 }
