@@ -141,11 +141,12 @@ class FastColorization(nn.Module):
         if same and versions == self.versions: return
         raise ValueError('Layers were changed after fast_model: change them before, in the plain one.')
 
-    def __setattr__(self, name, value):
-        if name not in self.__dict__.get('_modules', ()): return super().__setattr__(name, value)
-        raise AttributeError(f'{name} is translated already: exchange it in the plain one, before fast_model')
-
 # %% ../nbs/06g_engines.ipynb #eng00002
+@patch
+def __setattr__(self:FastColorization, name, value):
+    if name not in self.__dict__.get('_modules', ()): return nn.Module.__setattr__(self, name, value)
+    raise AttributeError(f'{name} is translated already: exchange it in the plain one, before fast_model')
+
 @patch
 def _run(self:FastColorization, outputs, **inputs): self._check(); return self.net(outputs, **inputs)
 

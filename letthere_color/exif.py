@@ -15,8 +15,8 @@ import numpy as np
 # %% ../nbs/05e_exif.ipynb #05dentry
 EXIF, GPS, INTEROP, NOTE = 34665, 34853, 40965, 37500 # tags: directories, and the maker's note
 STORAGE = {*range(254, 269), *range(273, 282), 284, *range(288, 294), 301, *range(317, 326), *range(330, 348),
-           *range(512, 531), 532, 700, 33421, 33422, 34377, 34675, 37724, *range(50706, 52553)} # of pixels, raw
-# ones, too; XMP, resources, profile, layers
+           *range(512, 531), 532, 700, 33421, 33422, 34377, 34675, 37724,
+           *range(50706, 52553)} # of pixels, also raw ones; XMP, resources, profile, layers
 _SIZE = {1:1, 2:1, 3:2, 4:4, 5:8, 6:1, 7:1, 8:2, 9:4, 10:8, 11:4, 12:8, 13:4, 16:8, 17:8, 18:8} # of the types
 _MOST = 1<<26 # bytes of a value; longer ones are no notes
 

@@ -162,8 +162,9 @@ def srgb_profile() -> bytes:
     return data[:24] + struct.pack('>6H', 2020, 1, 1, 0, 0, 0) + data[36:] # its date
 
 # %% ../nbs/06a_metadata.ipynb #2aa6c030
+_SPARE = 'WEBP', 'AVIF', 'HEIC', 'JPEG XL' # have no resolution
 _HOLDS = dict(JPEG='EXIF XMP IPTC resources comment', PNG='EXIF XMP IPTC resources comment text',
-              TIFF='EXIF XMP IPTC resources', **dict.fromkeys(('WEBP', 'AVIF', 'HEIC', 'JPEG XL'), 'EXIF XMP'))
+              TIFF='EXIF XMP IPTC resources', **dict.fromkeys(_SPARE, 'EXIF XMP'))
 
 def _say_lost(m, fmt):
     "What a result of this format is without goes into `notes`."
@@ -174,7 +175,7 @@ def _say_lost(m, fmt):
                  resources="Photoshop's resources", comment='its comment',
                  text='its texts: ' + ', '.join(m.text))
     lost = [names.get(k, k) for k in has if has[k] and k not in _HOLDS.get(fmt, '').split()]
-    if m.dpi and fmt in ('WEBP', 'AVIF', 'HEIC', 'JPEG XL') and 282 not in m.exif: lost.append('its resolution')
+    if m.dpi and fmt in _SPARE and 282 not in m.exif: lost.append('its resolution')
     if m.xmp_more and fmt != 'JPEG': lost.append('extended XMP')
     for name, d in [] if same else m.parts: # a segment by its number and what it begins with, or a chunk
         what = f'APP{name[0] & 15} ' + re.match(rb'[ -~]*', d)[0][:20].decode()
@@ -217,7 +218,7 @@ def save_options(m:Metadata, # From for_result
     _say_lost(replace(m, xmp=b'') if sidecar else m, fmt)
     if fmt == 'JPEG': found = _jpeg_options(m)
     elif fmt == 'PNG': found = _png_options(m)
-    elif fmt in ('WEBP', 'AVIF', 'HEIC', 'JPEG XL'): found = dict(exif=m.block, xmp=m.xmp)
+    elif fmt in _SPARE: found = dict(exif=m.block, xmp=m.xmp)
     else: found = {}
     return dict(icc_profile=srgb_profile(), **found, **({'dpi': m.dpi} if m.dpi else {}))
 
