@@ -1,5 +1,5 @@
 "The frame around a picture and faded photos, in the page (letthere_color/web/try): in a real browser, against the command and the library."
-import json, re
+import base64, json, re
 
 import numpy as np, pytest, test_try
 from helpers import letthere
@@ -38,8 +38,9 @@ LOOK = '''async ({L, w, h, copy}) => {
     const found = frame.findFrame(small);
     const shown = Array.from(seen.readable(small).data);
     if (!found) return {found, shown};
+    const light = new Float32Array(Uint8Array.from(atob(L), (c) => c.charCodeAt(0)).buffer);
     const strips = [];
-    for (let y = 0; y < h; y += 50) strips.push({y, L: new Float32Array(L.slice(y * w, (y + 50) * w))});
+    for (let y = 0; y < h; y += 50) strips.push({y, L: light.slice(y * w, (y + 50) * w)});
     return {found: found.map((o) => [o.depth, o.lean]), shown, ...settle.settled(found, small, w, h, strips)};
 }'''
 
@@ -51,7 +52,7 @@ def test_lines_and_tones_of_the_library(visit):
         photo, (h, w) = read_photo(x), x.shape
         copy = small_copy(photo, working_size(h, w))
         wanted, shown = find_frame(copy), along(copy, tone_lines(copy))
-        got = page.evaluate(LOOK, dict(L=[] if wanted is None else photo.lightness(0, h).flatten().tolist(), w=w, h=h, copy=dict(shape=list(copy.shape[:1:-1]), data=copy.flatten().tolist())))
+        got = page.evaluate(LOOK, dict(L='' if wanted is None else base64.b64encode(photo.lightness(0, h).numpy().tobytes()).decode(), w=w, h=h, copy=dict(shape=list(copy.shape[:1:-1]), data=copy.flatten().tolist())))
         assert np.abs(np.array(got['shown']) - shown.flatten().numpy()).max() < 1e-6
         assert (wanted is None) == (got['found'] is None)
         if wanted is None: continue
