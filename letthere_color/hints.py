@@ -221,6 +221,9 @@ class ToldColorizer(Colorizer):
         for o in self.hints:
             if not isinstance(o, Hint): raise ValueError(f'{o!r} is no hint: give a list of Hint')
 
+    def each(self, photos, at_once=1):
+        raise ValueError('Hints and a mask belong to one photo: colour it alone.')
+
     def chroma(self, job, answer):
         rows, (w, h) = super().chroma(job, answer), job.photo.size
         if job.page: return rows
@@ -229,13 +232,6 @@ class ToldColorizer(Colorizer):
         if self.only is None: return rows
         share = mask_rows(self.only, (w, h))
         return lambda y0, y1, L: rows(y0, y1, L)*share(y0, y1)
-
-@patch
-def told(self:Colorizer, hints=(), # A list of Hint
-         only=None # A mask: white is coloured, black stays grey
-        ) -> ToldColorizer: # For the photo that is meant
-    "A colorizer with the same model and options that knows what a person knows of a photo."
-    return ToldColorizer(self, hints, only)
 
 # %% ../nbs/10a_hints.ipynb #hint0039
 @patch
@@ -254,6 +250,13 @@ def _corrected(self:ToldColorizer, job, answer, rows):
             raise PhotoError(f"{o}: lies in the frame around the picture, which stays grey; frame='none' "
                              '(--frame none) colours it, too')
     return lambda y0, y1, L: rows(y0, y1, L) + more(y0, y1, L)*job.frame.mask(y0, y1)
+
+@patch
+def told(self:Colorizer, hints=(), # A list of Hint
+         only=None # A mask: white is coloured, black stays grey
+        ) -> ToldColorizer: # For the photo that is meant
+    "A colorizer with the same model and options that knows what a person knows of a photo."
+    return ToldColorizer(self, hints, only)
 
 # %% ../nbs/10a_hints.ipynb #hint0045
 def write_hints(hints:list[Hint], # Of one photo
@@ -281,6 +284,8 @@ def read_hints(path:str|Path # As write_hints and the page write it
     if not fine or not isinstance(hints, list) or said.get('letthere_hints') != 1:
         raise ValueError(f'{path}: holds no hints; it needs "letthere_hints": 1, "size" and "hints"')
     def hint(i, o):
+        if other := isinstance(o, dict) and set(o) - {'at', 'colour', 'reach', 'width'}:
+            raise ValueError(f'{path}, hint {i}: {", ".join(other)}: write at, colour, reach, width')
         try: return Hint(**o, of=tuple(size))
         except (TypeError, ValueError) as e: raise ValueError(f'{path}, hint {i}: {e}') from None
     return [hint(i, o) for i, o in enumerate(hints, 1)]

@@ -209,3 +209,10 @@ def test_in_a_frame():
     assert apart[100, 130] > 20 and not apart[:38].any() and not apart[:, :48].any()
     assert not np.ptp(told[:38], axis=-1).any(), 'the mount has colour'
     with pytest.raises(PhotoError, match='lies in the frame'): c(photo, hints=[Hint((10, 10), 'red')])
+
+def test_one_photo_alone(tmp_path):
+    "Hints of one photo do not reach others without a word; a wrong key in a file is named"
+    c, cat = Colorizer.from_pretrained('tiny'), sample_photos()['chelsea']
+    with pytest.raises(ValueError, match='belong to one photo'): c([cat, cat], hints=[Hint((9, 9), 'red')])
+    (tmp_path/'h.json').write_text('{"letthere_hints": 1, "size": [451, 300], "hints": [{"at": [9, 9], "color": "red"}]}')
+    with pytest.raises(ValueError, match='hint 1: color: write at, colour'): read_hints(tmp_path/'h.json')
