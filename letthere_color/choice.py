@@ -262,7 +262,8 @@ def choose(model:Colorization, # As for probe
           ) -> Choice:
     "The engine for this network on this machine; tried once. `LETTHERE_ENGINE` in the environment names one."
     names, asked = candidates(model, dtype), os.environ.get('LETTHERE_ENGINE', 'auto')
-    if asked not in ENGINES: raise ValueError(f'LETTHERE_ENGINE is {asked}: set one of {", ".join(ENGINES)}')
+    if asked not in ENGINES: 
+        raise ValueError(f'LETTHERE_ENGINE is {asked!r}: set one of {", ".join(ENGINES)}')
     if asked != 'auto' and (why := unusable(asked)): raise ImportError(f'LETTHERE_ENGINE: {why}')
     if asked == 'onnx': names = ['onnx']
     named = [o for o in names if o.split()[0] == asked]

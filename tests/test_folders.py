@@ -40,7 +40,8 @@ def begun(tmp_path, album):
     many.mkdir()
     for i in range(300): os.link(photo, many/f'{i}.jpg')
     run = subprocess.Popen([sys.executable, '-c', COMMAND, 'colorize', many, '-o', tmp_path/'out', '--model', 'tiny'],
-                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1, start_new_session=True)
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1, start_new_session=True,
+                           preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))  # also where a shell has ignored it
     fcntl.fcntl(run.stdout, fcntl.F_SETPIPE_SZ, 4096)  # 300 lines are ten times as much
     run.first = os.read(run.stdout.fileno(), 10).decode()
     yield run

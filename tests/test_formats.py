@@ -3,6 +3,7 @@ import io, os, signal, struct, subprocess, sys, time, zlib
 
 import imagecodecs, numpy as np, pytest, tifffile, torch
 from PIL import Image, PngImagePlugin
+from helpers import PATIENCE
 from letthere_color.core import open_photo, photo2tensor, PhotoError, rgb2l, sample_photos, save_photo
 from letthere_color.files import READABLE, WRITABLE
 from letthere_color.formats import FORMATS, has_reader, RAW, READERS
@@ -380,13 +381,14 @@ colour_all(Colorizer(load_model(), size=64), [(Path(o), Path(o + '.png')) for o 
 @pytest.mark.parametrize('n,sign', [(1, signal.SIGINT), (3, signal.SIGTERM)])  # a thread, and a process for each
 def test_second_signal_ends_what_hangs(tmp_path, rgb, n, sign):
     for i in range(n): rgb.save(tmp_path/f'{i}.png')
-    run = subprocess.Popen([sys.executable, '-c', STUCK, *(f'{i}.png' for i in range(n))], cwd=tmp_path, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    run = subprocess.Popen([sys.executable, '-c', STUCK, *(f'{i}.png' for i in range(n))], cwd=tmp_path, stdout=subprocess.PIPE, text=True, start_new_session=True,
+                           preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
     try:
         assert run.stdout.readline() == 'decoding\n'
         run.send_signal(sign); time.sleep(.5)
         assert run.poll() is None  # the first one asks
         run.send_signal(sign)
-        assert run.wait(60) == -sign
+        assert run.wait(PATIENCE) == -sign
         run.stdout.read()  # ends when the last worker has ended
     finally:
         try: os.killpg(run.pid, signal.SIGKILL)

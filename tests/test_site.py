@@ -150,7 +150,7 @@ def test_chapter(path, site, desk):
         'a question': '?' in text[:2500],
         'exercises': plumbing or re.search(r'^(1\. |\*\*1\.\*\* )', exercises, re.M),
         'a hidden solution': plumbing or re.search(r'<details>|collapse="true"', exercises)}.items() if not there]
-    desk.goto((site/f'{re.sub(r"^[0-9]+[a-z]?_", "", path.stem)}.html').as_uri())
+    desk.goto((site/f'{re.sub(r"^[0-9]+[a-z]*_", "", path.stem)}.html').as_uri())
     tops = desk.evaluate('[...document.querySelectorAll("main img, main .cell svg, main table, main video")].filter(e => !(e.src || "").endsWith("colab.svg")).map(e => e.getBoundingClientRect().top)')
     if not plumbing and min(tops, default=1000) > 850: missing.append('a picture (or table) within the first screen')
     report([f'{path.name} lacks {o}' for o in missing])
