@@ -202,8 +202,7 @@ def mask_rows(mask, # What open_photo takes: white is coloured, black stays grey
     if abs(im.width*size[1]/(im.height*size[0]) - 1) > .01:
         raise PhotoError('the mask has {} x {} pixels, the photo {} x {}: make one of this shape'
                          .format(*im.size, *size))
-    im = im.convert('L')
-    if im.size != tuple(size): im = im.resize(size, Image.Resampling.BILINEAR)
+    im = im.convert('L').resize(size, Image.Resampling.BILINEAR)
     def rows(y0, y1): return np.asarray(im.crop((0, y0, size[0], y1)))/np.float32(255)
     return lambda y0, y1: torch.from_numpy(rows(y0, y1))[None,None]
 
@@ -224,6 +223,8 @@ class ToldColorizer(Colorizer):
     def each(self, photos, at_once=1):
         raise ValueError('Hints and a mask belong to one photo: colour it alone.')
 
+    def places(self, size): # each hint, and a pixel of it
+        return [(o, *o.points[0].astype(int)) for o in (placed(o, size) for o in self.hints)]
     def chroma(self, job, answer):
         rows, (w, h) = super().chroma(job, answer), job.photo.size
         if job.page: return rows
@@ -231,6 +232,8 @@ class ToldColorizer(Colorizer):
         if job.photo.n_pages > 1: job.notes.append('what was told counts for the first page only')
         if self.only is None: return rows
         share = mask_rows(self.only, (w, h))
+        for o, x, y in self.places((w, h)):
+            if not share(y, y + 1)[...,x].any(): job.notes.append(f'{o}: the mask is black there')
         return lambda y0, y1, L: rows(y0, y1, L)*share(y0, y1)
 
 # %% ../nbs/10a_hints.ipynb #hint0039
@@ -244,11 +247,9 @@ def _corrected(self:ToldColorizer, job, answer, rows):
     job.notes.extend(notes)
     more = enlarge_chroma(d, copy, (h, w), self.guided)
     if not job.frame: return lambda y0, y1, L: rows(y0, y1, L) + more(y0, y1, L)
-    for o in (placed(o, (w, h)) for o in self.hints):
-        x, y = o.points[0].astype(int)
+    for o, x, y in self.places((w, h)):
         if not job.frame.mask(y, y + 1)[0,x]:
-            raise PhotoError(f"{o}: lies in the frame around the picture, which stays grey; frame='none' "
-                             '(--frame none) colours it, too')
+            raise PhotoError(f'{o}: lies in the frame, which stays grey; with --frame none it does not')
     return lambda y0, y1, L: rows(y0, y1, L) + more(y0, y1, L)*job.frame.mask(y0, y1)
 
 @patch
@@ -265,8 +266,7 @@ def write_hints(hints:list[Hint], # Of one photo
                ):
     "Keep hints. Raises `PhotoError` if one is outside of the photo."
     def entry(o):
-        at = o.points.astype(int)
-        at = at.ravel() if np.ndim(o.at) == 1 else at
+        at = o.points.astype(int).reshape(-1 if np.ndim(o.at) == 1 else (-1, 2))
         return dict(at=at.tolist(), colour=o.colour, reach=o.reach) | (dict(width=o.width) if o.width else {})
     lines = ',\n  '.join(json.dumps(entry(placed(o, size))) for o in hints)
     Path(path).write_text(f'{{"letthere_hints": 1, "size": {json.dumps([*size])}, "hints": [\n  {lines}]}}\n')

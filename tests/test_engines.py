@@ -5,10 +5,11 @@ from multiprocessing import get_context
 import numpy as np, pytest, torch
 from torch import nn
 from typer.testing import CliRunner
+import test_fast
 from letthere_color import choice
 from letthere_color.choice import (candidates, Choice, choose, ENGINES, exact_biases, fast_model, mixed_model, probe, unusable,
                                    with_engine)
-from letthere_color.colorization import Colorization, ModelConfig, predict_ab
+from letthere_color.colorization import Colorization, predict_ab
 from letthere_color.core import photo2tensor, rgb2l, sample_photos
 from letthere_color.engines import FastColorization
 from letthere_color.evaluation import ciede2000
@@ -21,15 +22,7 @@ FIRST = HERE[1] if sys.platform != 'darwin' else 'torch'
 
 def installed(engine): return unusable(engine) and pytest.skip(unusable(engine))
 
-def build(**options):
-    "A small network in eval mode whose batch norms do something"
-    torch.manual_seed(0)
-    model = Colorization(ModelConfig(**dict(width=.125, n_classes=3, global_size=64) | options)).eval()
-    for m in model.modules():
-        if isinstance(m, nn.modules.batchnorm._BatchNorm):
-            for t in (m.weight.data, m.running_var): t.uniform_(.5, 1.5)
-            for t in (m.bias.data, m.running_mean): t.uniform_(-.5, .5)
-    return model.requires_grad_(False)
+def build(**options): return test_fast.build(**options).requires_grad_(False)
 
 @pytest.fixture
 def cache(tmp_path, monkeypatch):

@@ -216,3 +216,10 @@ def test_one_photo_alone(tmp_path):
     with pytest.raises(ValueError, match='belong to one photo'): c([cat, cat], hints=[Hint((9, 9), 'red')])
     (tmp_path/'h.json').write_text('{"letthere_hints": 1, "size": [451, 300], "hints": [{"at": [9, 9], "color": "red"}]}')
     with pytest.raises(ValueError, match='hint 1: color: write at, colour'): read_hints(tmp_path/'h.json')
+
+def test_black_of_the_mask(tmp_path):
+    "A hint that the mask hides is told"
+    cat = sample_photos()['chelsea'].convert('L'); cat.save(tmp_path/'in.png')
+    mask = Image.new('L', cat.size); mask.paste(255, (0, 0, 200, cat.height))
+    notes = Colorizer.from_pretrained('tiny').colorize_file(tmp_path/'in.png', tmp_path/'out.png', hints=[Hint((100, 99), '#804020'), Hint((400, 99), '#804020')], only=mask)
+    assert [o for o in notes if 'mask is black' in o] == ['hint at 400,99: the mask is black there']
