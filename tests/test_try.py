@@ -437,7 +437,8 @@ def test_24_megapixels(visit):
 def test_serve(page_files):
     "One line with the address; Ctrl-C ends it quietly; a port that is taken is one line"
     command = [sys.executable, '-c', COMMAND, 'serve', '--no-browser', '--port']
-    p = subprocess.Popen([*command, '0'], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, 'PYTHONPATH': str(root)})
+    p = subprocess.Popen([*command, '0'], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, 'PYTHONPATH': str(root)},
+                         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))  # also where a shell has ignored it
     address = next(o for o in p.stdout if 'http' in o).split()[0]
     assert re.fullmatch(r'http://127\.0\.0\.1:\d+/try\.html', address)
     assert b'Colour a photo' in urlopen(address).read()
