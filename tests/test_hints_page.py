@@ -261,7 +261,7 @@ def test_bad_hints(visit):
         hints_file(page, o); says(page, why, '#problem')
         assert page.locator('#problem').text_content().startswith("hints.json can't be used: "), why
         assert there() == before, why
-    assert saved(page)[1] == kept  # once: Chromium holds back many downloads in a row
+    assert saved(page)[1] == kept
 
 def test_nothing_is_lost_without_a_word(visit):
     "Another photo has no hints, and says where those of the first are; with the first they are back; leaving asks"

@@ -155,9 +155,9 @@ async function paint() {
 async function repaint() {
   $("strength-value").textContent = percent($("strength").value / 100);
   $("weight-value").textContent = percent($("weight").value / 100);
+  complain(""); // before: what is said meanwhile stays
   try {
     await paint();
-    complain("");
   } catch (e) {
     complain(explain(photo.name, e));
   }
