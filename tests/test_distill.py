@@ -12,7 +12,7 @@ from letthere_color.core import norm_ab, tensor2photo
 from letthere_color.models import build_model, load_model, save_model
 from letthere_color.runs import load_recipe, train_colorizer
 from letthere_color.step_graph import PaperGraph, StepGraph
-from letthere_color.training import Aged, colorizer_learner, Recipe, Teacher
+from letthere_color.training import colorizer_learner, Recipe, Teacher
 
 from helpers import letthere
 from test_devices import Rounded
@@ -56,20 +56,22 @@ def test_target_is_half_way(taught):
     violet = norm_ab(torch.tensor(VIOLET))[:,None,None]
     assert torch.allclose(y, (y0 + violet)/2, atol=1e-3) and (y - y0).abs().mean() > .05
 
-def test_teacher_sees_the_photo_as_it_is(taught):
-    "Not the old print: what it is shown is the same with and without"
-    shown = {}
+def looked(taught, share):
+    "What the teacher sees in an epoch with a `share` of old prints, and what the pupil gets"
+    shown, given = [], []
     class Watched(Teacher):
         def before_batch(self):
-            if self.training: shown.setdefault(share, []).append(self.x.clone())
+            if self.training: shown.append(self.x.clone())
             super().before_batch()
-    for share in (0., 1.):
-        learn = colorizer_learner(scenes, judges, replace(taught, teacher='', aged=share, epochs=1), device='cpu')
-        given = []
-        def note(self): given.append(self.x.clone())
-        with learn.no_bar(), learn.no_logging(): learn.fit(1, cbs=[Watched(load_model(taught.teacher), learn.model.space), Callback(after_pred=note)])
-        shown[share], shown[f'given {share}'] = torch.cat(shown[share]), torch.cat(given[:4])
-    assert torch.equal(shown[0.], shown[1.]) and torch.equal(shown[0.], shown['given 0.0']) and not torch.equal(shown[1.], shown['given 1.0'])
+    def note(self): given.append(self.x.clone())
+    learn = colorizer_learner(scenes, judges, replace(taught, teacher='', aged=share), device='cpu')
+    with learn.no_bar(), learn.no_logging(): learn.fit(1, cbs=[Watched(load_model(taught.teacher), learn.model.space), Callback(after_pred=note)])
+    return torch.cat(shown), torch.cat(given[:4])
+
+def test_teacher_sees_the_photo_as_it_is(taught):
+    "Not the old print: what it is shown is the same with and without"
+    (new, same), (shown, given) = looked(taught, 0.), looked(taught, 1.)
+    assert torch.equal(new, same) and torch.equal(shown, new) and not torch.equal(given, new)
 
 def test_pupil_follows_and_teacher_stays(taught, teacher):
     "After some epochs the pupil paints nearer to violet than one that had no teacher"
