@@ -102,6 +102,7 @@ def train(
                   help='Photos in a batch, over all processes. Default: 256; large and paper: 128.'),
     lr:float=Option(None, min=0, help='Learning rate at its highest.'),
     start:str=Option(None, help='Model to go on from: a shipped one, a folder or a hub id.'),
+    teacher:str=Option(None, help='Model to learn from as much as from the photos: as for --start.'),
     min_scale:float=Option(None, min=0, max=1,
                            help='Smallest side of a random crop, as a share of the photo\'s.'),
     aged:float=Option(None, min=0, max=1, help='Share of the photos to learn from as old prints.'),
@@ -113,7 +114,7 @@ def train(
     if not photos and not resume: raise BadParameter('name at least one folder of photos, or --resume a run')
     os.environ.setdefault('THP_MEM_ALLOC_ENABLE', '1')  # large memory pages; PyTorch is not imported yet
     asked = dict(photos=photos, valid=valid, recipe=recipe, epochs=epochs, bs=bs, lr=lr, start=start,
-                 min_scale=min_scale, aged=aged, seed=seed)
+                 teacher=teacher, min_scale=min_scale, aged=aged, seed=seed)
     _train(out or Path('runs')/(recipe or 'tiny'), asked, resume, device)
 
 # %% ../nbs/12_cli.ipynb #26991683

@@ -235,6 +235,7 @@ def train_command(out:Path, # Folder of the run and its model
     if asked.get('recipe', 'tiny') not in RECIPES:
         raise ValueError(f'no recipe {asked["recipe"]!r}: choose one of {", ".join(RECIPES)}')
     if device is not None: usable_device(device)
+    if asked.get('teacher'): load_model(asked['teacher'])
     with first_process_first(): asked = _settings(out, asked, resume)
     photos, valid, name = (asked.pop(k, o) for k, o in dict(photos=(), valid=(), recipe='tiny').items())
     r = replace(RECIPES[name], **asked)

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['ALPHA', 'OPTIMISERS', 'COLOR_METRICS', 'SCENE_METRICS', 'RECIPES', 'JointLoss', 'InColorSpace', 'PhotoMetric',
-           'EpochPictures', 'Bf16', 'DataTime', 'WeightAverage', 'Aged', 'Recipe', 'colorizer_learner']
+           'EpochPictures', 'Bf16', 'DataTime', 'WeightAverage', 'Aged', 'Teacher', 'Recipe', 'colorizer_learner']
 
 # %% ../nbs/06_training.ipynb #145845dd
 import time
@@ -22,7 +22,7 @@ from .film import aged
 from .batches import photo_dataloaders, three_rows
 from .color_spaces import ColorSpace
 from .colorization import ModelConfig
-from .models import build_model, fast_bf16, usable_device
+from .models import build_model, fast_bf16, load_model, usable_device
 from .metrics import Painted
 from .step_graph import StepGraph
 
@@ -160,6 +160,29 @@ class Aged(Callback):
         old, seed = torch.from_numpy(old).to(lab.device, non_blocking=True), int(rng.integers(2**62))
         self.xb[0][old] = space.grey(aged(lab2rgb(lab[old]), seed)/100)
 
+# %% ../nbs/06_training.ipynb #teach001
+class Teacher(Callback):
+    "Training photos ask for the mean of their true colours and a teacher's answer. Raises ValueError."
+    order = 11.5  # after InColorSpace, before Aged
+    def __init__(self, 
+                 teacher:nn.Module, # A trained model, which stays as it is
+                 space:ColorSpace, # Of the network that learns
+                 bf16:bool=False # Does the teacher answer in bfloat16?
+                ):
+        if teacher.space is not space or space.loss is not F.mse_loss: raise ValueError(
+            f'{teacher.config.name or "the teacher"} cannot teach this network: both must answer in one '
+            'colour space, and learn by squared errors.')
+        self.teacher, self.bf16 = teacher.eval().to(memory_format=torch.channels_last), bf16
+
+    def before_fit(self): self.teacher.to(self.dls.device)
+    def before_batch(self):
+        if not self.training: return
+        target, label = self.yb
+        with torch.no_grad(), torch.autocast(self.x.device.type, torch.bfloat16, enabled=self.bf16):
+            answer = self.teacher(self.x)[0].float()  # (B,2,H/2,W/2)
+        self.learn.yb = target.lerp(F.interpolate(answer, target.shape[-2:]), .5), label
+
+
 # %% ../nbs/06_training.ipynb #22668742
 @dataclass(frozen=True)
 class Recipe:
@@ -177,6 +200,7 @@ class Recipe:
     schedule:str = 'constant' # Of the learning rate: or `cosine`
     ema:float = 0. # Decay of the average of the weights, 0.998 for instance; 0: none
     start:str = '' # Model to start from: a shipped one, a folder or a hub id; a narrower one is widened
+    teacher:str = '' # Model whose answers weigh as much as the true colours: named as `start` is
     alpha:float = ALPHA # Weight of the class loss
     use_color:bool = True # False: no colour loss, the classifier alone learns (section 4.7)
     bf16:bool = True # Forward pass in bfloat16, where the device is fast at it
@@ -214,9 +238,9 @@ def colorizer_learner(train:PhotoCache, # Photos to learn from
     dls = photo_dataloaders(train, valid, r.bs, r.size, r.seed, device, share, r.min_scale)
     loss = JointLoss(r.alpha, model.space.loss if r.use_color else None)
     cbs, lr = [InColorSpace(model.space), DataTime()], combined_cos(.04, r.lr/25, r.lr, 0.)
-    if r.bf16 and fast_bf16(device): cbs += [Bf16()]
-    if r.ema: cbs += [WeightAverage(r.ema)]
-    if r.aged: cbs += [Aged(r.aged, r.seed)]
+    if bf16 := r.bf16 and fast_bf16(device): cbs += [Bf16()]
+    if r.teacher: cbs += [Teacher(load_model(r.teacher), model.space, bf16)]
+    cbs += [WeightAverage(r.ema)]*bool(r.ema) + [Aged(r.aged, r.seed)]*bool(r.aged)
     if r.schedule == 'cosine': cbs += [ParamScheduler(dict(lr=lr))]  # not momentum: Adadelta has none
     cbs += [StepGraph()]
     return Learner(dls, model, loss, OPTIMISERS[r.opt], r.lr, wd=r.wd, metrics=metrics, cbs=cbs)
