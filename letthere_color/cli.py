@@ -55,7 +55,7 @@ def main():
 def info():
     "Version, shipped models, what they were built with, and what runs them here."
     import torch
-    from letthere_color.choice import choose
+    from letthere_color.choice import choose, ENGINES, unusable
     from letthere_color.models import DEFAULT_MODEL, load_model, shipped_models
     from letthere_color.low_level import n_params
     gpu = 'yes' if torch.cuda.is_available() else 'no'
@@ -65,6 +65,8 @@ def info():
         print(f'{name}{default}: {n_params(m, norm=True)/1e6:.1f} million parameters, '
               f'width {m.config.width}, {m.config.n_classes} scene classes')
         print(f'  engine: {choose(m)}')
+    for o in ENGINES[1:]:
+        print(f'engine {o}: {unusable(o) or "can be used"}', '(only by --engine onnx)'*(o == 'onnx'))
 
 # %% ../nbs/12_cli.ipynb #2f79526d
 app.command()(colorize)
@@ -213,8 +215,8 @@ def import_torch7(
     from letthere_color.low_level import n_params
     from letthere_color.torch7 import import_torch7
     model = import_torch7(file, output, overwrite)
-    print(f'{output}: {n_params(model, norm=True)/1e6:.1f} million parameters; their licence, CC BY-NC-SA 4.0: '
-          f'not for commercial use\nletthere colorize photo.jpg --model {output}')
+    print(f'{output}: {n_params(model, norm=True)/1e6:.1f} million parameters; by their licence, '
+          f'CC BY-NC-SA 4.0, not for commercial use\nletthere colorize photo.jpg --model {output}')
 
 # %% ../nbs/12_cli.ipynb #f3b21f5f
 @app.command()

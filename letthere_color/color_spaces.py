@@ -52,7 +52,8 @@ def _luma_decode(Y, ab):
     return torch.cat([L, 200*_enlarge(ab, Y) - 100], 1)
 
 COLOR_SPACES = dict(lab=ColorSpace(2, _lab_encode, _lab_decode), yuv=ColorSpace(2, _yuv_encode, _yuv_decode),
-                    rgb=ColorSpace(3, _rgb_encode, _rgb_decode), luma=ColorSpace(2, _luma_encode, _luma_decode))
+                    rgb=ColorSpace(3, _rgb_encode, _rgb_decode),
+                    luma=ColorSpace(2, _luma_encode, _luma_decode))
 
 # %% ../nbs/04a_color_spaces.ipynb #h3spc007
 @dataclass(frozen=True)

@@ -50,7 +50,7 @@ class ModelConfig:
 
     def __post_init__(self):
         if not self.width > 0: raise ValueError(f'width is {self.width}: give more than 0; 1 is the paper.')
-        if not abs(self.input_mean) < inf: raise ValueError(f'input_mean is {self.input_mean}: give a number.')
+        if not abs(self.input_mean) < inf: raise ValueError(f'input_mean {self.input_mean}: give a number.')
         if self.color_space not in COLOR_SPACES:
             raise ValueError(f'No colour space {self.color_space!r}: choose one of {", ".join(COLOR_SPACES)}')
 

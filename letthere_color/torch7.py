@@ -35,10 +35,12 @@ class _Reader:
     def __init__(self, data): self.data, self.at, self.known = data, 0, {}
 
     def skip(self, n): # Bytes -> where they begin
-        if not 0 <= n <= len(self.data) - self.at: raise ValueError(f'it is cut off, or damaged at byte {self.at}')
+        if not 0 <= n <= len(self.data) - self.at:
+            raise ValueError(f'it is cut off, or damaged at byte {self.at}')
         self.at += n
         return self.at - n
-    def number(self, form='<i'): return struct.unpack_from(form, self.data, self.skip(struct.calcsize(form)))[0]
+    def number(self, form='<i'):
+        return struct.unpack_from(form, self.data, self.skip(struct.calcsize(form)))[0]
     def text(self): n = self.number(); return self.data[self.skip(n):self.at].decode('latin1')
     def array(self, n, dtype='<i8'):
         at = self.skip(max(n, -1)*np.dtype(dtype).itemsize)
@@ -101,11 +103,11 @@ def _tensor(r, dtype):
 # %% ../nbs/05i_torch7.ipynb #t7file01
 def read_torch7(path:str|Path # A file that `torch.save` of Torch7 wrote
                ): # `Table`, text, number, or a numpy array that lies in the file
-    "What a file of Torch7 holds; nothing in it is run. Raises OSError, or ValueError if it is none, or not whole."
+    "What a file of Torch7 holds; nothing in it is run. Raises OSError, ValueError if it is none."
     with open(path, 'rb') as f:
         try:
             r = _Reader(mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_READ))
-            if re.match(rb'[0-8]\n', r.data[:2]): raise ValueError("it is in Torch7's text form: save it as binary")
+            if re.match(rb'[0-8]\n', r.data[:2]): raise ValueError('it is in text form: save it as binary')
             found = _run(_object(r))
             if r.at < len(r.data): raise ValueError(f'{len(r.data) - r.at} bytes too many follow byte {r.at}')
         except ValueError as e: raise ValueError(f'{path}: no whole file of Torch7: {e}') from None
@@ -126,7 +128,7 @@ def _rows(module): # a row of rows is a row
     return [o for inner in _listed(module['modules']) for o in _rows(inner)]
 
 def trace_back(data:Table # Of a node
-              ) -> tuple[list[Table],list|float]: # Modules in their order; then several sources, or which input
+              ) -> tuple[list[Table],list|float]: # Modules in their order; several sources, or which input
     "What leads to a node, up to where branches meet. Raises ValueError."
     modules = []
     for _ in range(1000): # no network has so many
@@ -145,13 +147,14 @@ def _size(m, *keys): # of a module, say 3x3
 def _says(m):
     kind, shape = m.kind.rpartition('.')[2], np.shape(m.get('weight'))
     if kind in ('SpatialConvolution', 'SpatialConvolutionMM'):
-        return (f'convolution {_size(m, "nInputPlane")} to {_size(m, "nOutputPlane")}, {_size(m, "kH", "kW")}, '
-                f'stride {_size(m, "dH", "dW")}, padding {_size(m, "padH", "padW")}')
+        ni, nf, k, stride, pad = (_size(m, *keys.split()) for keys in
+                                  ('nInputPlane', 'nOutputPlane', 'kH kW', 'dH dW', 'padH padW'))
+        return f'convolution {ni} to {nf}, {k}, stride {stride}, padding {pad}'
     if kind == 'Linear' and len(shape) == 2: return f'matrix {shape[1]} to {shape[0]}'
     return f'upsampling {_size(m, "scale_factor")}' if kind == 'SpatialUpSamplingNearest' else kind
 
 def layers_of(modules:list[Table]) -> list[Layer]:
-    "Layers with weights, activations and upsampling; not what gives numbers another shape. Raises ValueError."
+    "Layers with weights, activations, upsampling; not what gives numbers another shape. Raises ValueError."
     found = []
     for m in modules:
         kind = m.kind.rpartition('.')[2]
@@ -164,8 +167,8 @@ def layers_of(modules:list[Table]) -> list[Layer]:
 # %% ../nbs/05i_torch7.ipynb #t7ours01
 LOCAL, GLOBAL, HEAD = ('low_level', 'mid_level'), ('low_level', 'global_features'), ('fusion', 'colorization')
 
-def our_layers(model:Colorization, parts:tuple[str,...]) -> list[list]: # Text, name, name of its batch norm or None
-    "The same of ours."
+def our_layers(model:Colorization, parts:tuple[str,...]) -> list[list]:
+    "The same of ours: text, name, name of its batch norm or None."
     found = []
     for name, m in ((f'{o}.{k}', m) for o in parts for k, m in model.get_submodule(o).named_modules()):
         if isinstance(m, nn.Conv2d):
@@ -184,7 +187,8 @@ def our_layers(model:Colorization, parts:tuple[str,...]) -> list[list]: # Text, 
 EPS = 1e-5 # What PyTorch's batch normalisation adds to a variance
 
 def _numbers(x, like, what): # an array as float32, of the shape of a tensor
-    if not isinstance(x, np.ndarray) or x.size != like.numel(): raise ValueError(f'{what} has no, or other, numbers')
+    if not isinstance(x, np.ndarray) or x.size != like.numel():
+        raise ValueError(f'{what} has no, or other, numbers')
     x = np.array(x, 'f').reshape(like.shape)
     if not (abs(x) < 65504).all(): raise ValueError(f'{what} has numbers that 16 bits cannot hold')
     return torch.from_numpy(x)
@@ -205,7 +209,8 @@ def fill(state:dict, like:dict, theirs:list[Layer], ours:list[list]):
         found = {name: dict(weight=o.fields['weight'], bias=o.fields.get('bias', np.zeros(nf)))}
         keys = 'weight', 'bias', 'running_mean', 'running_var'
         if norm: found[norm] = dict(zip(keys, _norm_numbers(o.norm, nf)))
-        state |= {(k := f'{n}.{key}'): _numbers(x, like[k], o.says) for n, d in found.items() for key, x in d.items()}
+        found = {f'{n}.{key}': x for n, some in found.items() for key, x in some.items()}
+        state |= {k: _numbers(x, like[k], o.says) for k, x in found.items()}
         if norm: state[f'{norm}.num_batches_tracked'] = torch.tensor(0)
 
 # %% ../nbs/05i_torch7.ipynb #t7whole1
@@ -214,7 +219,8 @@ def _parts(found): # layers of the three parts, is the global half first?, mean
     (join, *head), branches = head, [trace_back(o) for o in sources]
     glob = [any(m.kind.endswith('.Replicate') for m in modules) for modules, _ in branches]
     where = join.get('dimension'), join.get('nInputDims')
-    if not join.kind.endswith('.JoinTable') or where not in ((2, None), (2, 0), (2, 4), (1, 3)) or sum(glob) != 1:
+    fits = join.kind.endswith('.JoinTable') and where in ((2, None), (2, 0), (2, 4), (1, 3))
+    if not fits or sum(glob) != 1:
         raise ValueError('no local and global branch are joined')
     if sorted(o for _, o in branches) != [1, 2]: raise ValueError('its branches have not one input each')
     mean = found['mean']
@@ -222,7 +228,7 @@ def _parts(found): # layers of the three parts, is the global half first?, mean
     local, wide = (layers_of(branches[glob.index(o)][0]) for o in (False, True))
     return (local, wide, layers_of(head)), glob[0], mean
 
-def _built(path, parts, mean): # what ModelConfig must say
+def _config(path, parts, mean):
     local, wide, head = parts
     width, norm = len(local[0].fields['weight'])/64, any(o.norm for part in parts for o in part)
     fc = next(np.shape(o.fields['weight'])[1] for o in wide if o.says.startswith('matrix'))
@@ -243,7 +249,7 @@ def torch7_model(path:str|Path # `colornet.t7`
     found = read_torch7(path)
     try:
         parts, turned, mean = _parts(found)
-        with torch.device('meta'): model = Colorization(_built(path, parts, mean))
+        with torch.device('meta'): model = Colorization(_config(path, parts, mean))
         like, state, names = model.state_dict(), {}, [our_layers(model, o) for o in (LOCAL, GLOBAL, HEAD)]
         for theirs, ours in zip(parts, names): _same([o.says for o in theirs], [o[0] for o in ours])
         for theirs, ours in zip(parts, names):
@@ -263,15 +269,16 @@ def torch7_model(path:str|Path # `colornet.t7`
 # %% ../nbs/05i_torch7.ipynb #t7save01
 CARD = """# {name}
 
-The network that Satoshi Iizuka, Edgar Simo-Serra and Hiroshi Ishikawa published with "Let there be Color!" (SIGGRAPH
-2016), made from {file} by letthere import-torch7. Its weights are theirs, under CC BY-NC-SA 4.0: not for commercial use.
+The network that Satoshi Iizuka, Edgar Simo-Serra and Hiroshi Ishikawa published with "Let there be Color!"
+(SIGGRAPH 2016), made from {file} by letthere import-torch7. Its weights are theirs, under CC BY-NC-SA 4.0:
+not for commercial use.
 """
 
 def import_torch7(path:str|Path, # `colornet.t7`
                   folder:str|Path, # For the model
                   overwrite:bool=False # May a model that is there be replaced?
                  ) -> Colorization: # In eval mode
-    "Make a model of the network that the authors published. Raises OSError, or ValueError if it is another one."
+    "Make a model of the network that the authors published. Raises OSError, ValueError if it is another one."
     folder = Path(folder)
     if (folder/'config.json').exists() and not overwrite:
         raise FileExistsError(f'{folder} has a model already: try --overwrite or another -o')

@@ -9,7 +9,7 @@ from helpers import fails, letthere, seeded
 from letthere_color.choice import candidates, fast_model, with_engine
 from letthere_color.color_spaces import COLOR_SPACES
 from letthere_color.colorization import Colorization, ModelConfig, predict_ab
-from letthere_color.core import lab2rgb, photo2tensor, rgb2l, sample_photos
+from letthere_color.core import lab2rgb, sample_photos
 from letthere_color.inference import Colorizer
 from letthere_color.judging import answers
 from letthere_color.models import load_model, save_model
@@ -101,7 +101,7 @@ def build(norm=None, fusion=3, turned=False, package='nn', size=8, mean=.43):
     for s in (2, 1, 2, 1): glob.conv(c(512), c(512), stride=s)
     glob.add('View', lambda x: x.flatten(1), numElements=c(512)).linear(c(512), c(1024)).linear(c(1024), c(512))
     last.linear(c(512), c(256), norm=False) # none is there, as colorize.lua's indices tell
-    for name in 'hw': last.add('Replicate', lambda x: x, nfeatures=28, dim=2)
+    for _ in 'hw': last.add('Replicate', lambda x: x, nfeatures=28, dim=2)
     head.conv(2*c(256), c(256), fusion).conv(c(256), c(128)).up().conv(c(128), c(64)).conv(c(64), c(64)).up().conv(c(64), c(32))
     head.conv(c(32), 2, norm=False, act='Sigmoid')
     data = lambda module=None, *sources, **more: _data(module, sources, more)
@@ -215,7 +215,7 @@ def test_computes_what_theirs_does(options, file):
     assert (c.width, c.global_size, c.n_classes, c.fusion_kernel, c.color_space) == (.125, 32, 0, options.get('fusion', 3), 'luma')
     assert c.norm == ('norm' in options) and c.input_mean == options.get('mean', .43) and not model.training
     L = torch.rand(2, 1, 48, 64)
-    Y = photo2tensor_luma(L)
+    Y = luma_of(L)
     copy = F.interpolate(Y - c.input_mean, (32, 32), mode='bilinear', antialias=True) + c.input_mean
     with torch.no_grad(): answer, scores = model(model.space.grey(L))
     truth = run(Y.double(), copy.double())
@@ -225,7 +225,7 @@ def test_computes_what_theirs_does(options, file):
     assert torch.allclose(predict_ab(model, L).double(), ab, atol=.05)
     assert torch.allclose(paint(model, L, look_around(model, L)).double(), ab, atol=.05), 'as Colorizer goes about it'
 
-def photo2tensor_luma(L): # the grey of that lightness
+def luma_of(L): # the grey of that lightness
     return lab2rgb(torch.cat([100*L, torch.zeros_like(L), torch.zeros_like(L)], 1)).mean(1, keepdim=True)
 
 def test_stored_and_used(file, tmp_path):
