@@ -55,7 +55,7 @@ def check_array(x:np.ndarray, # `(H,W)`, `(H,W,1|3|4)`; uint8, uint16, bool, or 
     if x.shape[2:] == (1,): x = x[...,0]
     if x.dtype.kind in 'bu' and x.itemsize <= 2: return x
     lo, hi = (x.min(), x.max()) if x.dtype.kind == 'f' else (0, 255) # as others are meant, if at all
-    if not np.isfinite(hi - lo):
+    if not np.isfinite([lo, hi]).all():
         odd, bad = 'NaN' if np.isnan(lo) else 'infinity', f'{(~np.isfinite(x)).sum()} of {x.size}'
         raise PhotoError(f'{what}: has {odd} in it ({bad}); fill it, nan_to_num(x, posinf=1, neginf=0)')
     if lo < -1e-3 or hi > 1+1e-3:

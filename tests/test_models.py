@@ -75,8 +75,7 @@ def test_without_the_hub(tmp_path, monkeypatch):
     def wait(seconds): raise AssertionError(f'waits for {seconds} s')
     with socket.socket() as s: # a port on which nobody listens
         s.bind(('127.0.0.1', 0))
-        monkeypatch.setattr('huggingface_hub.constants.ENDPOINT', f'http://127.0.0.1:{s.getsockname()[1]}')
-        monkeypatch.setattr('huggingface_hub.constants.HF_HUB_CACHE', str(tmp_path/'cache'))
+        monkeypatch.setattr(models, 'hf_hub_url', lambda *_: f'http://127.0.0.1:{s.getsockname()[1]}/config.json')
         monkeypatch.setattr('time.sleep', wait)
         with pytest.raises(FileNotFoundError, match="No model 'own/fancy': choose one of small, tiny.*The hub: .*refused") as e: load_model('own/fancy')
         assert len(str(e.value).splitlines()) == 1
