@@ -66,7 +66,7 @@ def info():
               f'width {m.config.width}, {m.config.n_classes} scene classes')
         print(f'  engine: {choose(m)}')
     for o in ENGINES[1:]:
-        print(f'engine {o}: {unusable(o) or "can be used"}', '(only by --engine onnx)'*(o == 'onnx'))
+        print(f'engine {o}: {unusable(o) or "can be used" + " (by --engine onnx only)"*(o == "onnx")}')
 
 # %% ../nbs/12_cli.ipynb #2f79526d
 app.command()(colorize)
