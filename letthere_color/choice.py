@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['ENGINES', 'PROBE_SECONDS', 'OFF', 'exact_biases', 'To', 'mixed_model', 'vino_layer', 'vino_branches', 'VinoNet',
-           'OnnxNet', 'unusable', 'with_engine', 'processor', 'candidates', 'Choice', 'probe', 'choose', 'fast_model']
+           'OnnxNet', 'unusable', 'untranslated', 'with_engine', 'processor', 'candidates', 'Choice', 'probe', 'choose',
+           'fast_model']
 
 # %% ../nbs/06j_choice.ipynb #cho00004
 import copy, functools, json, os, platform, sys, tempfile, time
@@ -21,7 +22,7 @@ from torch import nn
 from . import __version__
 from .core import photo2tensor, rgb2l, sample_photos
 from .files import whole_file
-from .colorization import Colorization, predict_ab
+from .colorization import Colorization, ModelConfig, predict_ab
 from .fast import fold_norm, foreign_part, lean_model, small_tail, split_fusion
 from .engines import Engine, FastColorization, ncnn_files, NcnnNet
 from .onnx_files import export_onnx, OnnxColorization
@@ -57,7 +58,7 @@ def mixed_model(model:Colorization) -> Colorization: # A copy, for inference onl
     m.low_level[0] = nn.Sequential(first, To(torch.bfloat16))
     m.colorization[-1] = nn.Sequential(To(torch.float32), sigmoid)
     if m.config.use_global:
-        for part in (m.global_features.out, m.classifier): part.append(To(torch.float32))
+        for o in (m.global_features.out, getattr(m, 'classifier', [])): o.append(To(torch.float32))
         m.fusion.register_forward_pre_hook(_alike)
     return m
 
@@ -150,6 +151,10 @@ def _no_engine(name): return ValueError(f'No engine {name!r}: choose one of {", 
 def _unlike(model):
     return 'training mode' if any(m.training for m in model.modules()) else foreign_part(model)
 
+def untranslated(c:ModelConfig) -> str: # Name of a setting; '' if there is none
+    "What ncnn and OpenVINO are not given: a fusion that looks around, a model without a classifier."
+    return 'fusion_kernel' if c.fusion_kernel != 1 else 'n_classes'*(c.use_global and not c.n_classes)
+
 def with_engine(model:Colorization, # In eval mode
                 engine:str, # One of ENGINES but auto
                 dtype:str='float32' # or bfloat16: in layers where that looks the same; onnx has none
@@ -163,7 +168,7 @@ def with_engine(model:Colorization, # In eval mode
     if {(w.device.type, w.dtype) for w in model.parameters()} != {('cpu', torch.float32)}:
         raise ValueError(f'{engine} takes a network on the CPU and in float32: move it there, or take torch.')
     part = _unlike(model)
-    if not part and engine != 'onnx' and model.config.fusion_kernel != 1: part = 'fusion_kernel'
+    if not part and engine != 'onnx': part = untranslated(model.config)
     if part: raise ValueError(f'{engine} runs the network of chapter 5 only, and {part} differs: take torch.')
     if engine == 'ncnn': net = NcnnNet(ncnn_files(model), bf16)
     else: net = OnnxNet(model) if engine == 'onnx' else VinoNet(model, bf16)
@@ -180,7 +185,7 @@ def candidates(model:Colorization, # The network
                dtype:torch.dtype|None=None # float32 or bfloat16; None: either, bfloat16 where it is fast
               ) -> list[str]: # For instance `ncnn` or `torch bfloat16`; exact ones first
     "What is worth trying here, in the order in which ties are broken."
-    own = ['ncnn', 'torch', 'openvino'] if model.config.fusion_kernel == 1 else ['torch']
+    own = ['torch'] if untranslated(model.config) else ['ncnn', 'torch', 'openvino']
     names = [o for o in own if not unusable(o)]
     half = dtype == torch.bfloat16 or dtype is None and '_bf16' in processor()
     halves = [f'{o} bfloat16' for o in names if o != 'openvino']*half  # of that one nobody knows how exact
@@ -198,7 +203,7 @@ class Choice:
     refused:dict[str,str]=field(default_factory=dict) # Candidates that failed, and why
 
     def __str__(self):
-        times = ', '.join(f'{k} {v:.1f} ms' for k,v in self.ms.items())
+        times = ', '.join(f'{"as it is" if k == "plain" else k} {v:.1f} ms' for k,v in self.ms.items())
         said = [self.why, times, *(f'{k}: {v}' for k,v in self.refused.items())]
         return f'{self.name} ({"; ".join(filter(None, said))})'
 

@@ -11,11 +11,11 @@ from pkgutil import resolve_name
 import torch, torch.nn.functional as F
 from huggingface_hub import PyTorchModelHubMixin
 from fastcore.basics import patch
-from torch import nn, Tensor
+from torch import inf, nn, Tensor
 from .low_level import conv_layer, LowLevel, scaled
 from .global_features import Classifier, GlobalFeatures
 from .fusion import Fusion, MidLevel
-from .color_spaces import COLOR_SPACES
+from .color_spaces import color_space, COLOR_SPACES
 
 # %% ../nbs/05_colorization.ipynb #eb6b5b03
 class ColorizationNetwork(nn.Sequential):
@@ -36,12 +36,13 @@ class ColorizationNetwork(nn.Sequential):
 class ModelConfig:
     "What decides the shape of a model; stored beside its weights as config.json. Raises ValueError."
     width:float = 1. # Scales all channels: 1.0 is the paper, 0.5 and 0.25 are smaller
-    n_classes:int = 205 # Scene classes
+    n_classes:int = 205 # Scene classes; 0: it has no classifier
     global_size:int = 224 # Height and width of the copy that the global branch sees, in pixels
     use_global:bool = True # False removes the global features (section 4.4)
     fusion_kernel:int = 1 # 1 is the paper's, 3 that of the authors' released model
     norm:bool = True # Batch normalisation
-    color_space:str = 'lab' # What the network is asked for: `lab`, `yuv` or `rgb` (section 4.8)
+    color_space:str = 'lab' # What the network is given and asked for: one of `COLOR_SPACES` (section 4.8)
+    input_mean:float = 0. # Subtracted from its grey input; that of the authors' released model is not 0
     network:str = 'ours' # `ours` is this chapter's; chapter 5b names others
     class_names:list[str] = field(default_factory=list, hash=False) # Names of the classes, if known
     mean_ab:list[float] = field(default_factory=list, hash=False) # Mean colour of the training, if known
@@ -49,6 +50,7 @@ class ModelConfig:
 
     def __post_init__(self):
         if not self.width > 0: raise ValueError(f'width is {self.width}: give more than 0; 1 is the paper.')
+        if not abs(self.input_mean) < inf: raise ValueError(f'input_mean {self.input_mean}: give a number.')
         if self.color_space not in COLOR_SPACES:
             raise ValueError(f'No colour space {self.color_space!r}: choose one of {", ".join(COLOR_SPACES)}')
 
@@ -70,13 +72,12 @@ class Colorization(nn.Module, PyTorchModelHubMixin, library_name='letthere_color
     "The whole network (section 3, figure 2): lightness in, chroma at half size and scene scores out."
     def __init__(self, config:ModelConfig=ModelConfig()): # Sizes and options
         super().__init__()
-        c, self.config, self.space = config, config, COLOR_SPACES[config.color_space]
+        c, self.config, self.space = config, config, color_space(config.color_space, config.input_mean)
         self.low_level, self.mid_level = LowLevel(c.width, c.norm), MidLevel(c.width, c.norm)
-        if c.use_global:
-            self.global_features = GlobalFeatures(c.width, c.global_size, c.norm)
-            self.classifier = Classifier(c.n_classes, self.global_features.n_hidden, c.width, c.norm)
-        n_global = self.global_features.nf if c.use_global else 0
-        self.fusion = Fusion(self.mid_level.nf, n_global, c.fusion_kernel, c.norm)
+        if c.use_global: self.global_features = GlobalFeatures(c.width, c.global_size, c.norm)
+        g = self.global_features if c.use_global else None
+        if g and c.n_classes: self.classifier = Classifier(c.n_classes, g.n_hidden, c.width, c.norm)
+        self.fusion = Fusion(self.mid_level.nf, g.nf if g else 0, c.fusion_kernel, c.norm)
         self.colorization = ColorizationNetwork(c.width, c.norm, self.space.channels)
 
     def encode_global(self, L, low=None):
@@ -86,12 +87,12 @@ class Colorization(nn.Module, PyTorchModelHubMixin, library_name='letthere_color
         return self.global_features(self.low_level(L) if low is None else low)
 
     def forward(self, L, style=None):
-        "`L` `(B,1,H,W)` to ab `(B,2,H/2,W/2)`, in [0,1], and scores. With a `style` `(B,256)` no scores."
+        "`L` `(B,1,H,W)` to ab `(B,2,H/2,W/2)`, in [0,1], and scores; None with a `style` `(B,256)`."
         h, w = L.shape[-2:]
         low, glob, scores = self.low_level(padded := pad8(check_size(L))), style, None  # low (B,512,H/8,W/8)
         if self.config.use_global and style is None:
             glob, hidden = self.encode_global(L, low)
-            scores = self.classifier(hidden)
+            if self.config.n_classes: scores = self.classifier(hidden)
         ab = self.colorization(self.fusion(self.mid_level(low), glob))
         got, wanted = tuple(ab.shape[1:]), (self.space.channels, padded.shape[-2]//2, padded.shape[-1]//2)
         if got != wanted: raise ValueError(f'The parts give colours {got} instead of {wanted}.')

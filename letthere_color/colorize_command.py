@@ -59,8 +59,9 @@ _upsampling = Option('guided', help='How chroma gets its full size.')
 _format = Option(None, case_sensitive=False, help='Format of the results. Default: that of the photo.')
 _max_pixels = Option(constant('photo_files', 'MAX_PIXELS')/1e6, min=0,
                      help='Refuse larger photos; in millions.')
-_hint = Option(None, metavar='X,Y=COLOUR', help='The colour of a place, in pixels of the upright photo: '
-                   '412,530=#3a5f2b, 412,530=olivedrab@200 (reach), 412,530=keep. May be repeated.')
+_hint = Option(None, metavar='X,Y=COLOUR', help='What colour is at X,Y, in pixels from the upper left: '
+                   '412,530=olivedrab or 412,530=#3a5f2b; with @200 it reaches 200 pixels far; =keep keeps '
+                   'what the model says. May be repeated.')
 _hints = Option(None, metavar='FILE.json', help='Hints that the page has saved.')
 _only = Option(None, metavar='MASK', help='A picture of the same shape: only where it is white is coloured.')
 _provenance = Option(True, help='Note in the file that a model made the colours.')

@@ -55,9 +55,9 @@ def check_array(x:np.ndarray, # `(H,W)`, `(H,W,1|3|4)`; uint8, uint16, bool, or 
     if x.shape[2:] == (1,): x = x[...,0]
     if x.dtype.kind in 'bu' and x.itemsize <= 2: return x
     lo, hi = (x.min(), x.max()) if x.dtype.kind == 'f' else (0, 255) # as others are meant, if at all
-    if np.isnan(lo):
-        bad = f'{np.isnan(x).sum()} of {x.size}'
-        raise PhotoError(f'{what}: has NaN in it ({bad}); fill it, nan_to_num(x, nan=0)')
+    if not np.isfinite([lo, hi]).all():
+        odd, bad = 'NaN' if np.isnan(lo) else 'infinity', f'{(~np.isfinite(x)).sum()} of {x.size}'
+        raise PhotoError(f'{what}: has {odd} in it ({bad}); fill it, nan_to_num(x, posinf=1, neginf=0)')
     if lo < -1e-3 or hi > 1+1e-3:
         remedy = 'divide it, x/255' if lo >= 0 else 'scale it, (x+1)/2 if it is in [-1,1]'
         raise PhotoError(f'{what}: is neither uint8 nor float in [0,1] ({lo:g} to {hi:g}); {remedy}')
@@ -220,7 +220,7 @@ def check_target(p:Path, # A file to write
     "Raises `PhotoError` if there is no such format, or no place"
     kind, fmt = KIND.get(p.suffix.lower()), Image.registered_extensions().get(p.suffix.lower())
     if kind in ('JPEG XL', 'HEIC'): reader(kind, p); fmt = kind
-    elif fmt not in Image.SAVE:
+    elif fmt not in Image.SAVE or fmt in ('PDF', 'EPS', 'GIF'): # a page; 256 colours
         raise PhotoError(f'{p}: is no format for photos; use .jpg, .png, .webp or .tif')
     if p.is_dir(): raise PhotoError(f'{p}: is a folder; name a file in it')
     if p.exists() and not overwrite:

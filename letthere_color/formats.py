@@ -89,8 +89,9 @@ def _raw(f, name, check, page):
             check(raw.sizes.width, raw.sizes.height)
             x = _flat(raw.postprocess(use_camera_wb=True, output_bps=16))
     except (rawpy.LibRawFileUnsupportedError, rawpy.LibRawDataError) as e:
-        why = 'that LibRaw does not know' if 'nsupported' in type(e).__name__ else 'that is damaged'
-        raise PhotoError(f'{name}: is {RAW} {why}; export it as TIFF with a raw converter') from None
+        strange = 'nsupported' in type(e).__name__
+        why = 'that LibRaw does not know, or damaged' if strange else 'that is damaged'
+        raise PhotoError(f'{name}: is {RAW} {why}; copy it again, or export it as TIFF') from None
     return Decoded(x, _mode(x), RAW)
 
 # %% ../nbs/00aa_formats.ipynb #0aa00024

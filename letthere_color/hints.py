@@ -202,9 +202,8 @@ def mask_rows(mask, # What open_photo takes: white is coloured, black stays grey
     if abs(im.width*size[1]/(im.height*size[0]) - 1) > .01:
         raise PhotoError('the mask has {} x {} pixels, the photo {} x {}: make one of this shape'
                          .format(*im.size, *size))
-    im = im.convert('L').resize(size, Image.Resampling.BILINEAR)
-    def rows(y0, y1): return np.asarray(im.crop((0, y0, size[0], y1)))/np.float32(255)
-    return lambda y0, y1: torch.from_numpy(rows(y0, y1))[None,None]
+    x = np.asarray(im.convert('L').resize(size, Image.Resampling.BILINEAR))
+    return lambda y0, y1: torch.from_numpy(x[y0:y1]/np.float32(255))[None,None]
 
 # %% ../nbs/10a_hints.ipynb #hint0038
 class ToldColorizer(Colorizer):
@@ -220,8 +219,7 @@ class ToldColorizer(Colorizer):
         for o in self.hints:
             if not isinstance(o, Hint): raise ValueError(f'{o!r} is no hint: give a list of Hint')
 
-    def each(self, photos, at_once=1):
-        raise ValueError('Hints and a mask belong to one photo: colour it alone.')
+    def each(self, *_): raise ValueError('Hints and a mask belong to one photo: colour it alone.')
 
     def places(self, size): # each hint, and a pixel of it
         return [(o, *o.points[0].astype(int)) for o in (placed(o, size) for o in self.hints)]
@@ -231,7 +229,9 @@ class ToldColorizer(Colorizer):
         if self.hints: rows = self._corrected(job, answer, rows)
         if job.photo.n_pages > 1: job.notes.append('what was told counts for the first page only')
         if self.only is None: return rows
-        share = mask_rows(self.only, (w, h))
+        share, grey = mask_rows(self.only, (w, h)), sum(self.only.convert('L').histogram()[32:224])
+        if grey > self.only.width*self.only.height/2:
+            job.notes.append('most of the mask is neither black nor white: there colours are pale')
         for o, x, y in self.places((w, h)):
             if not share(y, y + 1)[...,x].any(): job.notes.append(f'{o}: the mask is black there')
         return lambda y0, y1, L: rows(y0, y1, L)*share(y0, y1)
@@ -294,7 +294,7 @@ def read_hints(path:str|Path # As write_hints and the page write it
 def parse_hint(text:str # `412,530=#3a5f2b`, `412,530=olivedrab@200`, `10,20,110,220=keep`
               ) -> Hint:
     "A hint as the command takes it. Raises ValueError."
-    m = re.fullmatch(r'([\d.]+(?:,[\d.]+)+)=([^@]+?)(?:@([\d.]+))?', text.replace(' ', ''))
+    m = re.fullmatch(r'(N(?:,N)+)=([^@]+?)(?:@(N))?'.replace('N', r'-?\d+(?:\.\d*)?'), text.replace(' ', ''))
     if not m: raise ValueError(f'{text}: write a hint as X,Y=COLOUR, for instance 412,530=#3a5f2b')
     colour, reach = None if m[2] == 'keep' else m[2], None if m[3] is None else float(m[3])
     return Hint(tuple(map(float, m[1].split(','))), colour, reach)

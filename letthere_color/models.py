@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from pkgutil import resolve_name
 import torch
-from huggingface_hub import hf_hub_download
+from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
 from safetensors import safe_open, SafetensorError
 from safetensors.torch import load_model as load_safetensors, save
 from torch import nn, Tensor
@@ -111,6 +111,14 @@ def _no_model(name):
     return FileNotFoundError(f'No model {name!r}: choose one of {", ".join(shipped_models())}, or a folder '
                              'with config.json and model.safetensors, or a hub id like owner/name.')
 
+def _from_hub(name): # one try, where hf_hub_download waits and makes six; without a hub, what is here of it
+    said, files = '', ('config.json', 'model.safetensors')
+    try: get_hf_file_metadata(hf_hub_url(name, files[0]))
+    except Exception as e: said = str(e).strip() or type(e).__name__ # of what kind depends on the version
+    try: return Path([hf_hub_download(name, o, local_files_only=bool(said)) for o in files][-1]).parent
+    except (OSError, ValueError) as e:
+        raise FileNotFoundError(f'{_no_model(name)} The hub: {said or e}') from e
+
 def load_model(name_or_path:str|Path|None=None, # A shipped model, folder, hub id `owner/name`; None: `small`
                device:str|torch.device|None=None # As for usable_device
               ) -> nn.Module: # In eval mode: a `Colorization`, or what else its `config.network` names
@@ -118,9 +126,7 @@ def load_model(name_or_path:str|Path|None=None, # A shipped model, folder, hub i
     name, device = str(name_or_path or DEFAULT_MODEL), usable_device(device)
     folder = model_files(name)
     if name.count('/') == 1 and not folder.exists():
-        try: *_, last = [hf_hub_download(name, o) for o in ('config.json', 'model.safetensors')]
-        except (OSError, ValueError) as e: raise FileNotFoundError(f'{_no_model(name)} The hub: {e}') from e
-        folder = Path(last).parent
+        folder = _from_hub(name)
     if not (folder/'config.json').exists(): raise _no_model(name)
     model = build_model(ModelConfig(**json.loads((folder/'config.json').read_text())))
     try: load_safetensors(model, folder/'model.safetensors')

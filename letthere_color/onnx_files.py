@@ -12,7 +12,7 @@ import torch, torch.nn.functional as F
 from torch import nn
 from . import __version__
 from .files import whole_file
-from .color_spaces import COLOR_SPACES
+from .color_spaces import color_space
 from .colorization import check_size, Colorization, ModelConfig, pad8
 from .fast import fold_norm, small_tail, split_fusion
 
@@ -26,7 +26,8 @@ class _Graph(nn.Module):
         if m.config.use_global:
             small = F.interpolate(L, (n,n), mode='bilinear', antialias=True)
             own, hidden = m.global_features(m.low_level(small))
-            glob, more = torch.lerp(own, style, style_weight), (m.classifier(hidden), own)
+            scores = m.classifier(hidden) if m.config.n_classes else hidden[:,:0]
+            glob, more = torch.lerp(own, style, style_weight), (scores, own)
         ab = m.colorization(m.fusion(m.mid_level(low), glob))
         return ab[..., :(h+1)//2, :(w+1)//2], *more  # (B,2,H/2,W/2), (B,n_classes), (B,256)
 
@@ -46,6 +47,9 @@ def _need(package):
     except ImportError as e: raise ImportError(f'No {package}: pip install "letthere_color[onnx]"') from e
 
 # %% ../nbs/06h_onnx.ipynb #8f787252
+_UNITS = dict(lab=dict(input='L/100', ab_range='-110,110'), # of others, config tells
+              luma=dict(input='luma, 0 to 1, less input_mean', ab_range='-100,100'))
+
 def _onnx_proto(model, half=False):
     m, c = copy.deepcopy(model).cpu().float().to(memory_format=torch.contiguous_format), model.config
     graph = _Graph(small_tail(split_fusion(fold_norm(m)))).eval()
@@ -64,7 +68,7 @@ def _onnx_proto(model, half=False):
             if name: d.dim_param = name
     if half: _halve_weights(proto)
     about = dict(config=json.dumps(dataclasses.asdict(c)), class_names=json.dumps(c.class_names),
-                 ab_range='-110,110', input='L/100', letthere_color=__version__)
+                 letthere_color=__version__, **_UNITS.get(c.color_space, {}))
     for k,v in about.items(): proto.metadata_props.add(key=k, value=v)
     return proto
 
@@ -87,8 +91,7 @@ def export_onnx(model:Colorization, # Trained; not changed
 class OnnxColorization(nn.Module):
     "Runs a file of `export_onnx` in onnxruntime, on the CPU; takes and gives what `Colorization` does."
     def __init__(self, path:str|Path, # From export_onnx
-                 threads:int|None=None # None: as many as PyTorch uses
-                ):
+                 threads:int|None=None): # None: as many as PyTorch uses
         super().__init__()
         options = (ort := _need('onnxruntime')).SessionOptions()
         options.intra_op_num_threads = threads or torch.get_num_threads()
@@ -96,7 +99,8 @@ class OnnxColorization(nn.Module):
             self.session = ort.InferenceSession(str(path), options, providers=['CPUExecutionProvider'])
             config = json.loads(self.session.get_modelmeta().custom_metadata_map['config'])
         except Exception as e: raise ValueError(f'{path} is no whole file of export_onnx: {e}') from e
-        self.config, self.space = ModelConfig(**config), COLOR_SPACES[config['color_space']]
+        self.config = c = ModelConfig(**config)
+        self.space = color_space(c.color_space, c.input_mean)
         self.where = nn.Parameter(torch.empty(0), requires_grad=False)  # tells that this model is on the CPU
 
     def answers(self, L, style=None):

@@ -10,9 +10,10 @@ __all__ = ['PILLOW_LOCK', 'L_STAR', 'ADOBE_RGB', 'load_pixels', 'decoding', 'whi
 import io, struct, threading, warnings, zlib
 from contextlib import contextmanager, suppress
 from functools import lru_cache
+from pathlib import Path
 import imagecodecs, numpy as np
 from PIL import Image, ImageFile
-from .formats import FORMATS, kind_of, PhotoError
+from .formats import FORMATS, KIND, kind_of, PhotoError, RAW
 
 # %% ../nbs/00ab_pictures.ipynb #0b10c0a3
 PILLOW_LOCK = threading.Lock() # around what is global in Pillow and in `warnings`
@@ -168,6 +169,8 @@ def refusal(f, name) -> PhotoError: # For a file that `open_image` does not know
     "What it is, if anybody knows"
     kind = kind_of(f)
     if kind in FORMATS: return PhotoError(f'{name}: is damaged, or a rare kind of {kind}; copy it again')
+    if not kind and KIND.get(Path(str(name)).suffix.lower()) == RAW:
+        return PhotoError(f'{name}: is no raw photo, whatever its name says; copy it from the camera again')
     what = f'is {kind}, which is not read here' if kind else 'is not a photo in a format that is read here'
     return PhotoError(f'{name}: {what}; save it as PNG or TIFF')
 

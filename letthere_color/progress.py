@@ -14,6 +14,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 # %% ../nbs/07c_progress.ipynb #7c000007
+def _line(photo, result): # and why the format is another one
+    from letthere_color.files import WRITABLE
+    ext = Path(photo).suffix.lower()
+    return f'{photo} -> {result}' + f' ({ext} is read, not written)'*(ext not in ('', *WRITABLE))
+
 def complain(message): print(f'letthere: {message}', file=sys.stderr)
 
 def track(items, what): # The same items, with a bar on standard error if that is a terminal
@@ -27,9 +32,9 @@ def show_table(rows): # The first one is the head
 # %% ../nbs/07c_progress.ipynb #dc6b1c50
 class _Report:
     "Tells what became of each photo, and in the end of all. Without a thread: processes are forked."
-    def __init__(self, n, as_json, left_out=None):
-        self.n, self.as_json, self.left_out, self.begun = n, as_json, left_out or {}, time.monotonic()
-        self.counts = dict(coloured=0, skipped=0, failed=0)
+    def __init__(self, n, as_json, left_out=None, below=()):
+        self.n, self.as_json, self.left_out, self.below = n, as_json, left_out or {}, [*below]
+        self.counts, self.begun = dict(coloured=0, skipped=0, failed=0), time.monotonic()
         self.bar = Progress(BarColumn(), MofNCompleteColumn(), TextColumn('{task.fields[rate]:.1f} photos/s'),
                             TimeRemainingColumn(), console=Console(stderr=True), auto_refresh=False)
         self.bar.disable = as_json or n == 1 or not sys.stderr.isatty()
@@ -42,14 +47,14 @@ class _Report:
         for o in [done.error]*bool(done.error) + [f'{photo}: {note}' for note in done.notes]: self.complain(o)
         rate = self.counts['coloured']/(time.monotonic() - self.begun)
         self.bar.update(self.bar.task_ids[0], advance=1, refresh=True, rate=rate)
-        if self.bar.disable and status == 'coloured': print(f'{photo} -> {done.result}', flush=True)
+        if self.bar.disable and status == 'coloured': print(_line(photo, done.result), flush=True)
     def tell(self, **line): print(json.dumps(line, default=str), flush=True)
     def complain(self, line):
         if self.bar.disable: complain(line)
         else: self.bar.print(f'letthere: {line}', markup=False, highlight=False, soft_wrap=True)
     def close(self):
         self.bar.stop()
-        if self.as_json: return self.tell(**self.counts, left_out=self.left_out,
+        if self.as_json: return self.tell(**self.counts, left_out=self.left_out, not_looked_into=self.below,
                                           seconds=round(time.monotonic() - self.begun, 2))
         said = ', '.join(f'{n} {what}' for what, n in self.counts.items() if n)
         if self.n > 1 or not self.counts['coloured'] + self.counts['failed']:
@@ -98,8 +103,8 @@ def pipe_photo(colorizer, # A Colorizer
 
 # %% ../nbs/07c_progress.ipynb #ab5b7472
 class Plan(list):
-    "Pairs of photo and result; `left_out`: pictures that are not read here, by kind."
-    left_out = {}
+    "Pairs of photo and result; pictures that are not read here, by kind; folders not looked into."
+    left_out, below = {}, ()
 
 def plan_photos(photos:list[str], # Files, folders, patterns; none: the sample photo
                 output:Path|None=None, # A file or a folder
@@ -116,14 +121,14 @@ def plan_photos(photos:list[str], # Files, folders, patterns; none: the sample p
         plan = [(sample_photos()['rocket'].convert('L'), result)]
     folders = [p for p in map(Path, photos or []) if p.is_dir()]
     below = {o.resolve() for p in folders for o in p.iterdir() if o.is_dir() and o.name[0] != '.'}
-    n = 0 if recursive else len(below - {output and output.resolve()})
-    if n: complain(f'{n} {"folder" if n == 1 else "folders"} below not looked into; -r does')
+    below = [] if recursive else sorted(below - {output and output.resolve()})
+    if n := len(below): complain(f'{n} {"folder" if n == 1 else "folders"} below not looked into; -r does')
     first, one = plan[0][1], len(plan) == 1 and not folders
     if one and first.exists() and not overwrite:
         raise ValueError(f'{first}: exists already; --overwrite replaces it, -o names another file')
     _check_format(first, suffix)
     plan = Plan(plan)
-    plan.left_out = left_out_photos(photos or [], recursive, output)
+    plan.left_out, plan.below = left_out_photos(photos or [], recursive, output), below
     kinds = ', '.join(f'{len(some)} {kind}' for kind, some in plan.left_out.items())
     if kinds: complain(f'left out, as they are not read here: {kinds}')
     return plan
@@ -137,7 +142,8 @@ def colour_all(colorizer, # A Colorizer
     "Colour, and tell of each photo. Raises KeyboardInterrupt if a signal stopped it before the end."
     from letthere_color.files import asked_to_stop
     from letthere_color.folders import colorize_files
-    report, asked = _Report(len(plan), as_json, getattr(plan, "left_out", {})), threading.Event()
+    left_out, below = (getattr(plan, o, ()) for o in ('left_out', 'below'))
+    report, asked = _Report(len(plan), as_json, left_out, below), threading.Event()
     try:
         with asked_to_stop(asked.set, hard=True):
             for done in colorize_files(colorizer, plan, stop=asked.is_set, **options): report.add(done)

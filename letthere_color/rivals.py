@@ -12,7 +12,7 @@ from torch import nn, Tensor
 from .core import AB_MAX, denorm_ab, norm_ab, rgb2lab
 from .photos import PhotoCache
 from .low_level import conv_layer, scaled
-from .color_spaces import COLOR_SPACES, ColorSpace
+from .color_spaces import color_space, COLOR_SPACES, ColorSpace
 from .colorization import ModelConfig
 
 # %% ../nbs/08b_rivals.ipynb #31179a9c
@@ -23,7 +23,7 @@ class UNet(nn.Module):
         super().__init__()
         c = self.config = config
         if c.use_global: raise ValueError('unet has no global features: set use_global=False.')
-        self.space, nfs = COLOR_SPACES[c.color_space], [scaled(nf, c.width) for nf in self.nfs]
+        self.space, nfs = color_space(c.color_space, c.input_mean), [scaled(nf, c.width) for nf in self.nfs]
         def level(ni, nf, stride=1):
             return nn.Sequential(conv_layer(ni, nf, stride, norm=c.norm), conv_layer(nf, nf, norm=c.norm))
         self.down = nn.ModuleList([level(ni, nf, 2) for ni,nf in zip([1] + nfs, nfs)])

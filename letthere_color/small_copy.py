@@ -87,8 +87,9 @@ def look_around(model:Colorization, # In eval mode
     "What kind of scene this is (section 3.2.2)."
     if not model.config.use_global: return None
     side, like = (model.config.global_size,)*2, next(model.parameters())
-    if copies.shape[-2:] != side: copies = F.interpolate(pad8(copies), side, mode='bilinear', antialias=True)
-    return model.encode_global(copies.to(like))[0]
+    if copies.shape[-2:] == side: x = model.space.grey(copies)
+    else: x = F.interpolate(model.space.grey(pad8(copies)), side, mode='bilinear', antialias=True)
+    return model.encode_global(x.to(like))[0]
 
 @torch.no_grad()
 def paint(model:Colorization, # In eval mode

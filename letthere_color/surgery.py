@@ -57,7 +57,7 @@ def widen(model:Colorization, # Trained
     "A wide network from a narrow one (Net2Net). A classifier of other classes starts anew. Raises ValueError"
     both = model, wider
     a, b = (o.config for o in both)
-    for k in ('network', 'color_space', 'global_size', 'use_global', 'fusion_kernel', 'norm'):
+    for k in 'network color_space input_mean global_size use_global fusion_kernel norm'.split():
         x, y = getattr(a, k), getattr(b, k)
         if x != y: raise ValueError(f'The model to start from has {k} {x}, not {y}.')
     if a.width > b.width: raise ValueError(f'The start has width {a.width}: it does not fit into {b.width}.')

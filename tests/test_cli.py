@@ -6,6 +6,7 @@ import numpy as np, pytest
 from PIL import Image
 from helpers import fails, letthere, letthere_process
 from letthere_color.core import photo2tensor, rgb2l, rgb2lab, sample_photos
+from letthere_color.formats import has_reader, RAW
 
 @pytest.fixture
 def photo(tmp_path):
@@ -231,3 +232,40 @@ def test_without_fastai(tmp_path):
     assert os.listdir(tmp_path) == ['photos']
     r = letthere_process(tmp_path, 'evaluate', '--data', 'photos', '--model', 'tiny', first=WITHOUT_FASTAI)
     assert r.returncode == 0 and 'tiny, 1 photos' in r.stdout, r.stderr
+
+# ---- rough edges
+
+def test_a_hint_outside(tmp_path, photo):
+    "On either side it is outside of the photo, not wrongly written"
+    for at in ('-5,10', '10,-1', '300,10', '10,20,-3,30'): fails(tmp_path, 'colorize', 'old.jpg', '--hint', f'{at}=red', says=[f'hint at {at[:5].rstrip(",")}', 'outside of the photo, which has 300 x 200'])
+
+def test_a_mask_that_is_a_photo(tmp_path, photo):
+    "It counts, as grey is coloured by halves, but that is told"
+    mask = Image.new('L', (300, 200)); mask.paste(255, (0, 0, 150, 200)); mask.save(tmp_path/'mask.png')
+    for name, told in (('mask.png', False), ('old.jpg', True)):
+        r = letthere(tmp_path, 'colorize', 'old.jpg', '--only', name, '-o', f'{told}.png', '--model', 'tiny')
+        assert r.returncode == 0 and ('neither black nor white' in r.stderr) == told, r.stderr
+
+def test_formats_that_are_read_alone(tmp_path):
+    "The line says why the result has another format"
+    photo = sample_photos()['coffee'].convert('L').resize((90, 60))
+    for name, kw in {'a.jp2': {}, 'b.gif': {}, 'c.png': {}}.items(): photo.save(tmp_path/name, **kw)
+    r = letthere(tmp_path, 'colorize', 'a.jp2', 'b.gif', 'c.png', '--model', 'tiny')
+    assert {*r.stdout.splitlines()[:3]} == {'a.jp2 -> a_color.png (.jp2 is read, not written)', 'b.gif -> b_color.png (.gif is read, not written)', 'c.png -> c_color.png'}, r.stdout
+    for name in ('x.pdf', 'x.gif', 'x.eps'): fails(tmp_path, 'colorize', 'c.png', '-o', name, '--model', 'tiny', says=[name, 'is no format for photos'])
+
+def test_rubbish_called_raw(tmp_path):
+    (tmp_path/'a.nef').write_bytes(b'Dear Sir or Madam')
+    fails(tmp_path, 'colorize', 'a.nef', says=['a.nef: is no raw photo, whatever its name says', 'copy it'])
+    (tmp_path/'b.nef').write_bytes(b'II*\0' + bytes(500))
+    fails(tmp_path, 'colorize', 'b.nef', says=['b.nef: is a raw photo', 'or damaged', 'copy it again'] if has_reader(RAW) else ['pip install'])
+
+def test_json_tells_of_folders_below(tmp_path, photo):
+    (tmp_path/'album/below').mkdir(parents=True); photo.rename(tmp_path/'album/a.jpg')
+    for more, told in (([], [str((tmp_path/'album/below').resolve())]), (['-r'], [])):
+        r = letthere(tmp_path, 'colorize', 'album', '-o', 'out', '--json', '--overwrite', '--model', 'tiny', *more)
+        assert json.loads(r.stdout.splitlines()[-1])['not_looked_into'] == told, r.stdout
+
+def test_help_of_hints(tmp_path):
+    said = ' '.join(letthere(tmp_path, 'colorize', '--help').stdout.replace('│', ' ').split())
+    assert 'What colour is at X,Y, in pixels from the upper left' in said

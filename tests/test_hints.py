@@ -138,7 +138,7 @@ def test_notes_and_pages(colorizer, tmp_path):
 @pytest.mark.parametrize('make, says', [
     (lambda: Hint((1, 2, 3), 'red'), 'give (x, y)'), (lambda: Hint('1,2', 'red'), 'give (x, y)'), (lambda: Hint((1, float('nan')), 'red'), 'numbers'),
     (lambda: Hint((1, 2), 'reddish'), 'no colour'), (lambda: Hint((1, 2), 7), 'no colour'), (lambda: Hint((1, 2), 'red', -3), 'reach'),
-    (lambda: Hint((1, 2), 'red', width=float('inf')), 'width'), (lambda: parse_hint('12=red'), 'X,Y=COLOUR'), (lambda: parse_hint('1,2=reddish'), 'no colour')])
+    (lambda: Hint((1, 2), 'red', width=float('inf')), 'width'), (lambda: parse_hint('12=red'), 'X,Y=COLOUR'), (lambda: parse_hint('1.2.3,4=red'), 'X,Y=COLOUR'), (lambda: parse_hint('1,2=red@-5'), 'reach is -5.0, give 1'), (lambda: parse_hint('1,2=reddish'), 'no colour')])
 def test_wrong_hints(make, says):
     with pytest.raises(ValueError) as e: make()
     assert says in str(e.value) and '\n' not in str(e.value)

@@ -1,5 +1,5 @@
 """Models: stored, loaded from folders and from the hub, exchanged, forked; the rivals used like any other."""
-import inspect, json, os, subprocess, sys
+import inspect, json, os, socket, subprocess, sys
 from dataclasses import FrozenInstanceError, replace
 
 import pytest, torch
@@ -58,16 +58,33 @@ def test_hub(config, tmp_path, monkeypatch):
     model = build_model(config).eval()
     save_model(model, tmp_path/'hub')
     asked = []
-    def download(repo, name): asked.append((repo, name)); return str(tmp_path/'hub'/name)
+    def download(repo, name, local_files_only): asked.append((repo, name)); return str(tmp_path/'hub'/name)
     monkeypatch.setattr(models, 'hf_hub_download', download)
+    monkeypatch.setattr(models, 'get_hf_file_metadata', lambda url: None)
     monkeypatch.chdir(tmp_path)
     again = load_model('owner/name')
     assert asked == [('owner/name', 'config.json'), ('owner/name', 'model.safetensors')] and type(again) is type(model)
     L = torch.rand(1,1,40,32)
     assert (predict_ab(again, L) - predict_ab(model, L)).abs().max() < .5
-    def offline(repo, name): raise OSError('no way to the hub')
+    def offline(*args, **kw): raise OSError('no way to the hub')
     monkeypatch.setattr(models, 'hf_hub_download', offline)
     with pytest.raises(FileNotFoundError, match="No model 'owner/name'.*no way to the hub"): load_model('owner/name')
+
+def test_without_the_hub(tmp_path, monkeypatch):
+    "One try, no waiting, one line; what was fetched before is still used"
+    def wait(seconds): raise AssertionError(f'waits for {seconds} s')
+    with socket.socket() as s: # a port on which nobody listens
+        s.bind(('127.0.0.1', 0))
+        monkeypatch.setattr(models, 'hf_hub_url', lambda *_: f'http://127.0.0.1:{s.getsockname()[1]}/config.json')
+        monkeypatch.setattr('time.sleep', wait)
+        with pytest.raises(FileNotFoundError, match="No model 'own/fancy': choose one of small, tiny.*The hub: .*refused") as e: load_model('own/fancy')
+        assert len(str(e.value).splitlines()) == 1
+    def offline(url): raise OSError('no way to the hub')
+    def cached(repo, name, local_files_only): assert local_files_only; return str(tmp_path/'hub'/name)
+    save_model(build_model(toy), tmp_path/'hub')
+    monkeypatch.setattr(models, 'get_hf_file_metadata', offline)
+    monkeypatch.setattr(models, 'hf_hub_download', cached)
+    assert load_model('own/fancy').config == toy
 
 def test_hub_mixin_reads_it(tmp_path):
     model = Colorization(replace(toy, name='mine', class_names=['a','b','c'])).eval()

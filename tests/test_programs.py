@@ -126,8 +126,10 @@ NAN = torch.full((3,60,90), .5)
 NAN[1,2,3] = torch.nan
 BAD = {
     'NaN in a tensor': (NAN, 'tensor (3, 60, 90) float32: has NaN in it (1 of 16200); fill it'),
+    'inf in an array': (np.float32([[.5, np.inf, -np.inf]]), 'array (1, 3) float32: has infinity in it (2 of 3); fill it'),
+    'inf in a tensor': (torch.full((3,60,90), torch.inf), 'tensor (3, 60, 90) float32: has infinity in it (16200 of 16200); fill it'),
     'NaN in an array': (np.float32([[.5, np.nan]]), 'array (1, 2) float32: has NaN in it (1 of 2); fill it'),
-    'infinite': (torch.full((1,8,8), torch.inf), 'in [0,1] (inf to inf)'),
+    'infinite': (torch.full((1,8,8), torch.inf), 'has infinity in it (64 of 64)'),
     '0 to 255': (x.float(), 'neither uint8 nor float in [0,1] (0 to 2'),
     '-1 to 1': (x/127.5 - 1, 'scale it, (x+1)/2'),
     'integers': (x.long(), 'tensor (3, 60, 90) int64: is neither uint8 nor float in [0,1]; convert it'),
