@@ -1,12 +1,13 @@
-"""The book's own commands: `python tools/book.py run [NB...] | heads [NB...] | pages | readme | site | check`
+"""The book's own commands: `python tools/book.py run [NB...] | heads [NB...] | numbers | pages | readme | site | check`
 
 run     execute notebooks in place and store their outputs (all of nbs/ when none is named)
 heads   write what stands at the top of each chapter: the badge, the time to read and to run, the cell for Colab
+numbers what stands in the text of a chapter although nothing in it produces that number (tools/proof.py)
 pages   write nbs/paper_vs_here.md and nbs/models.md from the notebooks' tables, the model cards and CITATION.cff
 readme  write README.md from nbs/index.ipynb
 site    build the site into _docs/, with Quarto where it is installed, with smalldocs otherwise
 check   clean, export and write heads, pages and README again: exit 1 if that changes a file, a module has lost its notebook,
-        or one breaks a rule of the house (tools/rules.py)
+        one breaks a rule of the house (tools/rules.py), or a number in prose comes from nowhere
 """
 import argparse, base64, json, os, re, shutil, subprocess, sys, tempfile, time
 from concurrent.futures import ProcessPoolExecutor
@@ -23,7 +24,7 @@ os.environ.setdefault('LETTHERE_ENGINE', 'ncnn')  # the same outputs on every ma
 sys.path.insert(0, str(root))
 sys.path.insert(0, str(root/'tools'))
 
-import rules, web
+import proof, rules, web
 
 def _lines(o): return o if isinstance(o, str) else ''.join(o)
 
@@ -289,6 +290,11 @@ def _files():
     ls = subprocess.run(['git', 'ls-files', '-coz', '--exclude-standard'], capture_output=True, text=True, check=True).stdout
     return {f: sha256(Path(f).read_bytes()).hexdigest() for f in ls.split('\0') if f and Path(f).is_file()}
 
+def numbers():
+    wrong = [*proof.unproved(root)]
+    print('\n'.join(wrong) or 'Every number in the text is produced by its chapter, or is a fact with a reason.')
+    sys.exit(bool(wrong))
+
 def check():
     from nbdev.clean import nbdev_clean
     from nbdev.doclinks import nbdev_export
@@ -303,13 +309,13 @@ def check():
         if m and not (nbs.parent/m[1]).is_file(): wrong.append(f'{p.relative_to(root)}: its notebook {m[1]} is gone')
         if m and (nbs.parent/m[1]).is_file() and f'default_exp {p.stem}' not in (nbs.parent/m[1]).read_text():
             wrong.append(f'{p.relative_to(root)}: {m[1]} no longer exports it')
-    wrong += rules.broken(root)
+    wrong += [*rules.broken(root), *proof.unproved(root)]
     print('\n'.join(wrong) or 'Notebooks, modules, pages and README.md are in step, and keep the rules of the house.')
     sys.exit(bool(wrong))
 
 if __name__ == '__main__':
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument('command', choices=['run', 'heads', 'pages', 'readme', 'site', 'check'])
+    p.add_argument('command', choices=['run', 'heads', 'numbers', 'pages', 'readme', 'site', 'check'])
     p.add_argument('notebooks', nargs='*', help='for run and heads: the notebooks, all when none is named')
     a = p.parse_args()
     if a.notebooks and a.command not in ('run', 'heads'): p.error(f'{a.command} takes no notebooks')

@@ -1,0 +1,83 @@
+"""Numbers in prose that nothing produces: `python tools/book.py numbers`, a part of `check`.
+
+A number with a decimal point, with % or with a unit, in the text of a chapter, must stand in that chapter's code, as a number, or in its output. The easy way is not
+to type it: `Markdown(f'...')` in a cell with `#| echo: false` writes a sentence from a file of nbs/results, or from the cell above. What the paper says, and what was
+made by others, stands in tools/facts.yml, below the reason why it may. A solution that has code must show its numbers itself: `pytest -m slow -k solutions` runs it.
+"""
+import ast, json, re
+from pathlib import Path
+
+import yaml
+
+NUMBER = r'(?<![\w.\-/])(\d[\d,]*(?:\.\d+)?|\.\d+)(?!\.?\d)'
+UNIT = r'( ?%| (?:dB|ms|seconds?|minutes?|hours?|days?|weeks?|months?|bytes|MB|GB|million|billion|megapixels?|points|CIE|units)\b)?'
+NO_PROSE = [r'```.*?```', r'`[^`]*`', r'\$\$.*?\$\$', r'\$[^$]*\$', r'\]\([^)]*\)', r'<!--.*?-->', r'</?\w[^>]*>', r'^ *\d+\. ', r'[Ss]ections? \d[\d., and to]*\d']
+SOLUTION = r'<details>.*?</details>|^::: \{\.callout-tip collapse="true"\}.*?^:::$'
+
+def text_of(o): return o if isinstance(o, str) else ''.join(o)
+
+def solutions(text):
+    "Each hidden solution that has code: its text, and the pieces of code"
+    for o in re.findall(SOLUTION, text, re.M | re.S):
+        code = [re.sub(f'^{indent}', '', c, flags=re.M) for indent, c in re.findall(r'^( *)```python\n(.*?)^ *```$', o, re.M | re.S)]
+        if code: yield o, code
+
+def claims(prose):
+    "The numbers of a text that somebody must have measured or looked up: as written, as a number, what stands around it"
+    for o in NO_PROSE: prose = re.sub(o, ' ', prose, flags=re.M | re.S)
+    for m in re.finditer(NUMBER + UNIT, prose):
+        digits = m[1].rstrip(',')
+        if '.' in digits or m[2]: yield m[0], float(digits.replace(',', '')), ' '.join(prose[max(0, m.start()-40):m.end()+20].split())
+
+def numbers_in(output):
+    "The numbers that an output shows, without their signs"
+    return {float(o.replace(',', '')) for o in re.findall(r'(?<![\w.])(?:\d[\d,]*)?\.?\d+(?:e[-+]?\d+)?', output)}
+
+def shown(written, value, found):
+    "Is a number among those found? 47 % is also .47"
+    return value in found or '%' in written and round(value/100, 6) in found
+
+def nearly_shown(written, value, found):
+    "The same for what code prints: rounded to the digits that are written"
+    half = .5001*10**-len(re.sub(r'^[\d,]*\.?', '', re.match(r'[\d,.]+', written)[0]))
+    return any(abs(o - value) <= half or '%' in written and abs(100*o - value) <= half for o in found)
+
+def of_cell(cell):
+    "The prose of a cell, also that inside Markdown(...), and the numbers that the cell produces"
+    source = text_of(cell['source'])
+    if cell['cell_type'] == 'markdown': return source, set()
+    nodes = [*ast.walk(ast.parse(re.sub(r'^ *[!%].*$', '', source, flags=re.M)))]
+    sentences = [o for call in nodes if isinstance(call, ast.Call) and getattr(call.func, 'id', '') == 'Markdown' for o in ast.walk(call)]
+    prose = ' '.join(o.value for o in sentences if isinstance(o, ast.Constant) and isinstance(o.value, str))
+    shows = ' '.join(text_of(o.get('text', '')) + ' '.join(text_of(v) for k, v in o.get('data', {}).items() if k in ('text/plain', 'text/markdown'))
+                     for o in cell.get('outputs', ()))
+    typed = {value for _, value, _ in claims(prose)}
+    return prose, {float(abs(o.value)) for o in nodes if isinstance(o, ast.Constant) and type(o.value) in (int, float)} | numbers_in(shows) - typed
+
+def of_chapter(cells, facts=()):
+    "The numbers in the text of a chapter that neither it nor one of the `facts` produces"
+    done = [(c['id'], *of_cell(c)) for c in cells if c['id'] not in ('head0000', 'colab000')]
+    found = set().union(*(numbers for _, _, numbers in done))
+    for id, text, _ in done:
+        for solution, _ in solutions(text): text = text.replace(solution, '')
+        for fact in facts: text = text.replace(fact, ' ')
+        for written, value, around in claims(text):
+            if not shown(written, value, found): yield f'cell {id}: where does {written} come from? "... {around} ..."'
+
+def of_solution(text, said):
+    "The numbers of a hidden solution that its code did not print"
+    found = numbers_in(said) | numbers_in(' '.join(re.findall(r'`[^`]*`|```.*?```', text, re.S)))
+    for written, value, around in claims(text):
+        if not nearly_shown(written, value, found): yield f'its code does not show {written}: "... {around} ..."'
+
+def facts(root): return yaml.safe_load((root/'tools/facts.yml').read_text(encoding='utf-8'))
+
+def unproved(root:Path):
+    "Every number in the book's text that nothing produces, and every fact that no text needs"
+    phrases = sorted((o for row in facts(root).values() for o in row), key=len, reverse=True)
+    text = ''
+    for p in sorted((root/'nbs').glob('*.ipynb')):
+        cells = json.loads(p.read_text(encoding='utf-8'))['cells']
+        text += '\n'.join(of_cell(c)[0] for c in cells)
+        yield from (f'{p.name}: {o}' for o in of_chapter(cells, phrases))
+    yield from (f'tools/facts.yml: no chapter says {o!r}' for o in phrases if o not in text)
