@@ -46,7 +46,7 @@ def of_cell(cell):
     "The prose of a cell, also that inside Markdown(...), and the numbers that the cell produces"
     source = text_of(cell['source'])
     if cell['cell_type'] == 'markdown': return source, set()
-    nodes = [*ast.walk(ast.parse(re.sub(r'^ *[!%].*$', '', source, flags=re.M)))]
+    nodes = [*ast.walk(ast.parse(re.sub(r'^( *)[!%].*$', r'\1pass', source, flags=re.M)))]
     sentences = [o for call in nodes if isinstance(call, ast.Call) and getattr(call.func, 'id', '') == 'Markdown' for o in ast.walk(call)]
     prose = ' '.join(o.value for o in sentences if isinstance(o, ast.Constant) and isinstance(o.value, str))
     shows = ' '.join(text_of(o.get('text', '')) + ' '.join(text_of(v) for k, v in o.get('data', {}).items() if k in ('text/plain', 'text/markdown'))
