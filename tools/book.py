@@ -24,7 +24,7 @@ os.environ.setdefault('LETTHERE_ENGINE', 'ncnn')  # the same outputs on every ma
 sys.path.insert(0, str(root))
 sys.path.insert(0, str(root/'tools'))
 
-import proof, rules, web
+import api, proof, rules, web
 
 def _lines(o): return o if isinstance(o, str) else ''.join(o)
 
@@ -268,6 +268,7 @@ def site():
     refresh_quarto_yml()
     _build_modidx()
     proc = proc_nbs(force=True, n_workers=2)
+    api.tidy(proc)
     web.copy_to(proc, home)
     if shutil.which('quarto'): subprocess.run(['quarto', 'render', '--no-cache'], cwd=proc, check=True)
     else:

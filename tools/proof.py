@@ -11,7 +11,7 @@ import yaml
 
 NUMBER = r'(?<![\w.\-/])(\d[\d,]*(?:\.\d+)?|\.\d+)(?!\.?\d)'
 UNIT = r'( ?%| (?:dB|ms|seconds?|minutes?|hours?|days?|weeks?|months?|bytes|MB|GB|million|billion|megapixels?|points|CIE|units)\b)?'
-NO_PROSE = [r'```.*?```', r'`[^`]*`', r'\$\$.*?\$\$', r'\$[^$]*\$', r'\]\([^)]*\)', r'<!--.*?-->', r'</?\w[^>]*>', r'^ *\d+\. ', r'[Ss]ections? \d[\d., and to]*\d']
+NO_PROSE = [r'```.*?```', r'`[^`]*`', r'\$\$.*?\$\$', r'\$[^$]*\$', r'\]\([^)]*\)', r'<!--.*?-->', r'</?\w[^>]*>', r'^ *\d+\. ', r'[Ss]ections? \d[\d., and to]*\d', r'\(\d\.\d+\)']
 SOLUTION = r'<details>.*?</details>|^::: \{\.callout-tip collapse="true"\}.*?^:::$'
 
 def text_of(o): return o if isinstance(o, str) else ''.join(o)
@@ -42,13 +42,18 @@ def nearly_shown(written, value, found):
     half = .5001*10**-len(re.sub(r'^[\d,]*\.?', '', re.match(r'[\d,.]+', written)[0]))
     return any(abs(o - value) <= half or '%' in written and abs(100*o - value) <= half for o in found)
 
+def _typed(node):
+    "The texts in a piece of code, but for what stands in the braces of f-strings"
+    if isinstance(node, ast.Constant) and isinstance(node.value, str): yield node.value
+    if not isinstance(node, ast.FormattedValue):
+        for o in ast.iter_child_nodes(node): yield from _typed(o)
+
 def of_cell(cell):
     "The prose of a cell, also that inside Markdown(...), and the numbers that the cell produces"
     source = text_of(cell['source'])
     if cell['cell_type'] == 'markdown': return source, set()
     nodes = [*ast.walk(ast.parse(re.sub(r'^( *)[!%].*$', r'\1pass', source, flags=re.M)))]
-    sentences = [o for call in nodes if isinstance(call, ast.Call) and getattr(call.func, 'id', '') == 'Markdown' for o in ast.walk(call)]
-    prose = ' '.join(o.value for o in sentences if isinstance(o, ast.Constant) and isinstance(o.value, str))
+    prose = ' '.join(text for call in nodes if isinstance(call, ast.Call) and getattr(call.func, 'id', '') == 'Markdown' for text in _typed(call))
     shows = ' '.join(text_of(o.get('text', '')) + ' '.join(text_of(v) for k, v in o.get('data', {}).items() if k in ('text/plain', 'text/markdown'))
                      for o in cell.get('outputs', ()))
     typed = {value for _, value, _ in claims(prose)}
