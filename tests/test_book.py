@@ -38,9 +38,10 @@ def test_facts_may_stand():
     cells = [text('It is 2.3 million photos, and 2.4 million.')]
     assert len([*proof.of_chapter(cells)]) == 2 and not [*proof.of_chapter(cells, ['2.3 million photos', '2.4 million'])]
 
-@pytest.mark.parametrize('said, wrong', [('error 6.3798', 0), ('error 6.31', 1), ('', 1), ('tensor(6.4)', 0)])
-def test_solutions_show_their_numbers(said, wrong):
-    (solution, pieces), = proof.solutions('1. Why?\n\n   <details><summary>Solution</summary>\n\n   It is 6.4 units.\n\n   ```python\n   f(1)\n   ```\n\n   </details>')
+@pytest.mark.parametrize('claim, said, wrong', [('6.4', 'error 6.3798', 0), ('6.4', 'error 6.31', 1), ('6.4', '', 1), ('6.4', 'tensor(6.4)', 0), ('10.6 million', '10,619,904', 0),
+                                                ('47 %', '0.471', 0), ('47 %', '0.481', 1)])
+def test_solutions_print_their_numbers(claim, said, wrong):
+    (solution, pieces), = proof.solutions(f'1. Why?\n\n   <details><summary>Solution</summary>\n\n   It is {claim}.\n\n   ```python\n   f(1)\n   ```\n\n   </details>')
     assert pieces == ['f(1)\n'] and len([*proof.of_solution(solution, said)]) == wrong
 
 def test_numbers_of_the_book():

@@ -38,9 +38,10 @@ def shown(written, value, found):
     return value in found or '%' in written and round(value/100, 6) in found
 
 def nearly_shown(written, value, found):
-    "The same for what code prints: rounded to the digits that are written"
+    "The same for what code prints: rounded to the digits that are written, and in millions where these are written"
     half = .5001*10**-len(re.sub(r'^[\d,]*\.?', '', re.match(r'[\d,.]+', written)[0]))
-    return any(abs(o - value) <= half or '%' in written and abs(100*o - value) <= half for o in found)
+    units = [1, *(u for word, some in dict(million=[1e6], billion=[1e3, 1e9]).items() if word in written for u in some), *[.01]*('%' in written)]
+    return any(abs(o/u - value) <= half for o in found for u in units)
 
 def _typed(node):
     "The texts in a piece of code, but for what stands in the braces of f-strings"
@@ -59,28 +60,32 @@ def of_cell(cell):
     typed = {value for _, value, _ in claims(prose)}
     return prose, {float(abs(o.value)) for o in nodes if isinstance(o, ast.Constant) and type(o.value) in (int, float)} | numbers_in(shows) - typed
 
+def _without(text, facts):
+    for fact in facts: text = text.replace(fact, ' ')
+    return text
+
 def of_chapter(cells, facts=()):
     "The numbers in the text of a chapter that neither it nor one of the `facts` produces"
     done = [(c['id'], *of_cell(c)) for c in cells if c['id'] not in ('head0000', 'colab000')]
     found = set().union(*(numbers for _, _, numbers in done))
     for id, text, _ in done:
         for solution, _ in solutions(text): text = text.replace(solution, '')
-        for fact in facts: text = text.replace(fact, ' ')
-        for written, value, around in claims(text):
+        for written, value, around in claims(_without(text, facts)):
             if not shown(written, value, found): yield f'cell {id}: where does {written} come from? "... {around} ..."'
 
-def of_solution(text, said):
-    "The numbers of a hidden solution that its code did not print"
-    found = numbers_in(said) | numbers_in(' '.join(re.findall(r'`[^`]*`|```.*?```', text, re.S)))
-    for written, value, around in claims(text):
-        if not nearly_shown(written, value, found): yield f'its code does not show {written}: "... {around} ..."'
+def of_solution(text, said, cells=(), facts=()):
+    "The numbers of a hidden solution that neither its code printed nor its chapter has"
+    found = set().union(*(of_cell(c)[1] for c in cells), numbers_in(' '.join(re.findall(r'```.*?```|`[^`]*`', text, re.S))))
+    for written, value, around in claims(_without(text, facts)):
+        if not shown(written, value, found) and not nearly_shown(written, value, numbers_in(said)): yield f'its code does not print {written}: "... {around} ..."'
 
-def facts(root): return yaml.safe_load((root/'tools/facts.yml').read_text(encoding='utf-8'))
+def facts(root):
+    "The phrases of tools/facts.yml, the longest first"
+    return sorted((o for row in yaml.safe_load((root/'tools/facts.yml').read_text(encoding='utf-8')).values() for o in row), key=len, reverse=True)
 
 def unproved(root:Path):
     "Every number in the book's text that nothing produces, and every fact that no text needs"
-    phrases = sorted((o for row in facts(root).values() for o in row), key=len, reverse=True)
-    text = ''
+    phrases, text = facts(root), ''
     for p in sorted((root/'nbs').glob('*.ipynb')):
         cells = json.loads(p.read_text(encoding='utf-8'))['cells']
         text += '\n'.join(of_cell(c)[0] for c in cells)
