@@ -61,17 +61,18 @@ def rows(chapter):
 
 def said():
     "Chapter, row, column, and what must stand there as long as the code is as it is"
+    from inspect import signature
     from letthere_color.color import AB_MAX
     from letthere_color.colorization import ModelConfig
     from letthere_color.inference import Colorizer
     from letthere_color.photos import is_colourful
     from letthere_color.training import RECIPES
-    from inspect import signature
     paper, small, tiny, config = RECIPES['paper'], RECIPES['small'], RECIPES['tiny'], ModelConfig()
     default = {k: p.default for k, p in signature(Colorizer).parameters.items()}
     yield '00_color', 'range of ab', 1, f'±{AB_MAX}'
     yield '05_colorization', 'range of a, b', 1, f'{AB_MAX}'
     yield '01_photos', 'photos', 0, f'{paper.cache_size} x {paper.cache_size}'
+    yield '01_photos', 'grey photos', 1, f"std of a and of b below {signature(is_colourful).parameters['min_std'].default}"
     yield '01a_film', 'training with damage', 1, {.2: 'a fifth'}[small.aged] if small.aged == tiny.aged and not paper.aged else None
     yield '11_history', 'training with damage', 1, {.2: 'a fifth'}[small.aged]
     yield '03_global_features', 'input', 1, f'{small.size} x {small.size}'

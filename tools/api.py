@@ -19,13 +19,14 @@ def _reference(cell):
     name = re.search(r'^show_doc\((.*)\)', text_of(cell['source']), re.M)
     if cell['cell_type'] != 'code' or not name: return
     said = ''.join(text_of(o.get('data', {}).get('text/markdown', '')) for o in cell['outputs'])
-    line, source = int(re.search(r'\.py#L(\d+)', said)[1]), re.search(r'^\[source\].*$', said, re.M)[0]
+    line, source = re.search(r'\.py#L(\d+)', said), re.search(r'^\[source\].*$', said, re.M)  # none for what was wrapped
     doc = re.search(r'^\*(.*)\*$', said, re.M | re.S)
-    body = said[said.index('```'):]
+    body = said[said.find('```'):]
     def plain(code): return re.sub(r'\[(`[^`]*`)\]\([^)]*\)', r'\1', code)  # no links where they would be read as text
     body = re.sub(r'```.*?```', lambda m: plain(m[0]), body, flags=re.S)
     body = re.sub(r'\(\s*after_create:NoneType=None.*?\n\)', '()', body, flags=re.S)  # what fastai gives every callback
-    return name[1], ' '.join(doc[1].split()) if doc else '', line, f'<div id="{name[1].lower()}"></div>\n\n**{name[1]}** {source}\n\n{body}'
+    head = f'<div id="{name[1].lower()}"></div>\n\n**{name[1]}**' + (f' {source[0]}' if line and source else '')
+    return name[1], ' '.join(doc[1].split()) if doc else '', int(line[1]) if line else 0, f'{head}\n\n{body}'
 
 def _markdown(text): return dict(cell_type='markdown', metadata={}, source=text.splitlines(keepends=True))
 
