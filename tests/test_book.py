@@ -92,6 +92,15 @@ def test_paper_vs_here():
              if not want or want not in (rows(chapter).get(name) or ('', ''))[column]]
     assert not wrong, '\n'.join(wrong)
 
+# ---- the index
+
+def test_index():
+    "Every chapter has its place there; those with a picture have it (`python tools/book.py thumbs`)"
+    text = '\n'.join(proof.text_of(c['source']) for c in json.loads((root/'nbs/index.ipynb').read_text(encoding='utf-8'))['cells'])
+    missing = [p.name for p in sorted((root/'nbs').glob('[0-9]*.ipynb')) if f'({p.name})' not in text]
+    missing += [o for o in re.findall(r'images/chapters/\w+\.jpg', text) if not (root/'nbs'/o).is_file()]
+    assert not missing, f'not in the index: {missing}'
+
 # ---- the reference at the end of a page
 
 def doc(name, line, signature='()', about='What it does.'):
