@@ -1,14 +1,16 @@
-"""The book's own commands: `python tools/book.py run [NB...] | heads [NB...] | pages | readme | site | check`
+"""The book's own commands: `python tools/book.py run [NB...] | heads [NB...] | numbers | pages | thumbs | readme | site | check`
 
 run     execute notebooks in place and store their outputs (all of nbs/ when none is named)
 heads   write what stands at the top of each chapter: the badge, the time to read and to run, the cell for Colab
+numbers what stands in the text of a chapter although nothing in it produces that number (tools/proof.py)
 pages   write nbs/paper_vs_here.md and nbs/models.md from the notebooks' tables, the model cards and CITATION.cff
+thumbs  cut the small pictures of the index out of the chapters' stored outputs (nbs/images/chapters)
 readme  write README.md from nbs/index.ipynb
 site    build the site into _docs/, with Quarto where it is installed, with smalldocs otherwise
 check   clean, export and write heads, pages and README again: exit 1 if that changes a file, a module has lost its notebook,
-        or one breaks a rule of the house (tools/rules.py)
+        one breaks a rule of the house (tools/rules.py), or a number in prose comes from nowhere
 """
-import argparse, base64, json, os, re, shutil, subprocess, sys, tempfile, time
+import argparse, base64, io, json, os, re, shutil, subprocess, sys, tempfile, time
 from concurrent.futures import ProcessPoolExecutor
 from hashlib import sha256
 from multiprocessing import get_context
@@ -23,7 +25,7 @@ os.environ.setdefault('LETTHERE_ENGINE', 'ncnn')  # the same outputs on every ma
 sys.path.insert(0, str(root))
 sys.path.insert(0, str(root/'tools'))
 
-import rules, web
+import api, proof, rules, web
 
 def _lines(o): return o if isinstance(o, str) else ''.join(o)
 
@@ -177,6 +179,21 @@ def pages():
     (nbs/'paper_vs_here.md').write_text(_differences())
     (nbs/'models.md').write_text(_models())
 
+THUMBS = """00_color 4 0 .18 .5 1     01_photos 0 0 .2 .5 1       01a_film 0 0 .18 .67 1     02_low_level 1 .34 .16 .66 1  03_global_features 0 .5 .18 1 1
+04_fusion 3 .67 .2 1 1      05_colorization 0 .34 .2 .66 1  06_training 1 0 .03 .5 .52    06i_small_copy 3 0 .16 .33 1  07_inference 1 .5 .14 1 1
+08_evaluation 0 0 .08 .66 .48  08a_judging 0 0 .24 .5 1  08b_rivals 1 0 .08 .5 .5    09_user_study 0 0 .1 .34 .5   10_style_transfer 2 .5 .2 1 1
+10a_hints 4 0 .16 .66 1     11_history 0 0 .16 .4 1      12_cli 0 .5 .12 1 1        13_results 0 0 0 1 1""" # Chapter, which of its pictures, left, top, right, bottom
+
+def thumbs():
+    from PIL import Image, ImageOps
+    (nbs/'images/chapters').mkdir(exist_ok=True)
+    words = iter(THUMBS.split())
+    for name, i, *box in zip(*[words]*6):
+        shown = [o['data'][k] for c in json.loads((nbs/f'{name}.ipynb').read_text())['cells'] for o in c.get('outputs', ()) for k in ('image/jpeg', 'image/png') if k in o.get('data', {})]
+        im = Image.open(io.BytesIO(base64.b64decode(_lines(shown[int(i)])))).convert('RGB')
+        part = im.crop([round(float(o)*side) for o, side in zip(box, im.size*2)])
+        ImageOps.fit(part, (240,160), Image.Resampling.LANCZOS).save(nbs/f'images/chapters/{name}.jpg', quality=72, optimize=True)
+
 # ---- readme
 
 def _from_top(md):
@@ -267,6 +284,7 @@ def site():
     refresh_quarto_yml()
     _build_modidx()
     proc = proc_nbs(force=True, n_workers=2)
+    api.tidy(proc)
     web.copy_to(proc, home)
     if shutil.which('quarto'): subprocess.run(['quarto', 'render', '--no-cache'], cwd=proc, check=True)
     else:
@@ -289,6 +307,11 @@ def _files():
     ls = subprocess.run(['git', 'ls-files', '-coz', '--exclude-standard'], capture_output=True, text=True, check=True).stdout
     return {f: sha256(Path(f).read_bytes()).hexdigest() for f in ls.split('\0') if f and Path(f).is_file()}
 
+def numbers():
+    wrong = [*proof.unproved(root)]
+    print('\n'.join(wrong) or 'Every number in the text is produced by its chapter, or is a fact with a reason.')
+    sys.exit(bool(wrong))
+
 def check():
     from nbdev.clean import nbdev_clean
     from nbdev.doclinks import nbdev_export
@@ -303,13 +326,13 @@ def check():
         if m and not (nbs.parent/m[1]).is_file(): wrong.append(f'{p.relative_to(root)}: its notebook {m[1]} is gone')
         if m and (nbs.parent/m[1]).is_file() and f'default_exp {p.stem}' not in (nbs.parent/m[1]).read_text():
             wrong.append(f'{p.relative_to(root)}: {m[1]} no longer exports it')
-    wrong += rules.broken(root)
+    wrong += [*rules.broken(root), *proof.unproved(root)]
     print('\n'.join(wrong) or 'Notebooks, modules, pages and README.md are in step, and keep the rules of the house.')
     sys.exit(bool(wrong))
 
 if __name__ == '__main__':
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument('command', choices=['run', 'heads', 'pages', 'readme', 'site', 'check'])
+    p.add_argument('command', choices=['run', 'heads', 'numbers', 'pages', 'thumbs', 'readme', 'site', 'check'])
     p.add_argument('notebooks', nargs='*', help='for run and heads: the notebooks, all when none is named')
     a = p.parse_args()
     if a.notebooks and a.command not in ('run', 'heads'): p.error(f'{a.command} takes no notebooks')
