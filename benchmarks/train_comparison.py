@@ -28,6 +28,7 @@ RUNS = dict(ours={}, # What each has of its own
             no_global=dict(use_global=False),
             unet=dict(network='unet', use_global=False),
             zhang=dict(network='zhang', use_global=False),
+            wide_no_global=dict(network='wide', use_global=False), # as many parameters as ours
             no_class_loss=dict(alpha=0.),
             no_color_loss=dict(use_color=False, alpha=1.),
             yuv=dict(color_space='yuv'),

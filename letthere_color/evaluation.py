@@ -69,7 +69,7 @@ def cumulative_error(lab:Tensor, # `(1,3,H,W)`
 def error_auc(lab:Tensor, # `(1,3,H,W)`
               true:Tensor # `(1,3,H,W)`
              ) -> float: # In [0,1]
-    "Area under the cumulative error curve up to 150: the share of it that the errors leave, on average."
+    "Good pixels: area under the cumulative error curve up to 150, the AuC of Zhang et al."
     return (1 - (lab - true)[:,1:].norm(dim=1)/150).clamp(min=0).mean().item()
 
 # %% ../nbs/08_evaluation.ipynb #5773d22d

@@ -23,7 +23,8 @@ from .colorization import ModelConfig
 
 # %% ../nbs/05b_model_files.ipynb #21edd4b3
 NETWORKS = dict(ours='letthere_color.colorization:Colorization', # What `ModelConfig.network` may say
-                unet='letthere_color.rivals:UNet', zhang='letthere_color.rivals:ZhangNet')
+                unet='letthere_color.rivals:UNet', zhang='letthere_color.rivals:ZhangNet',
+                wide='letthere_color.rivals:WideLocal')
 
 def build_model(config:ModelConfig) -> nn.Module: # With weights drawn by chance
     "The network that `config` describes. Raises ValueError."

@@ -12,6 +12,7 @@ from letthere_color.color_spaces import COLOR_SPACES
 from letthere_color.colorization import ModelConfig, predict_ab
 from letthere_color.models import build_model, load_model, save_model
 from letthere_color.core import sample_photos
+from letthere_color.low_level import n_params
 from letthere_color.batches import toy_scenes
 from letthere_color.evaluation import network_metrics
 from letthere_color.judging import judge_photos
@@ -152,13 +153,57 @@ def test_comparison(tmp_path):
         folder.mkdir(parents=True, exist_ok=True)
         Image.fromarray(photo.numpy()).save(folder/f'{i}.png')
     command = [sys.executable, top/'benchmarks/train_comparison.py', tmp_path/'learn', '--valid', tmp_path/'judge', '-o', tmp_path/'runs', '--epochs', '1', '--size', '32',
-               '--only', 'ours', 'zhang', 'no_color_loss', '--json', tmp_path/'comparison.json']
+               '--only', 'ours', 'zhang', 'wide_no_global', 'no_color_loss', '--json', tmp_path/'comparison.json']
     for _ in range(2):
         r = subprocess.run(command, capture_output=True, text=True)
         assert r.returncode == 0, r.stderr
-    assert r.stdout.count('has ended already') == 3
+    assert r.stdout.count('has ended already') == 4
     found = json.loads((tmp_path/'comparison.json').read_text())
-    assert [o['name'] for o in found['runs']] == ['ours', 'zhang', 'no_color_loss'] and {o['photos_seen'] for o in found['runs']} == {64}
-    ours, zhang, scenes_only = found['runs']
+    assert [o['name'] for o in found['runs']] == ['ours', 'zhang', 'wide_no_global', 'no_color_loss'] and {o['photos_seen'] for o in found['runs']} == {64}
+    ours, zhang, wide, scenes_only = found['runs']
     difference = zhang['judged']['methods']['model']['ciede2000']['mean'] - ours['judged']['methods']['model']['ciede2000']['mean']
     assert abs(zhang['against_ours']['mean'] - difference) < 1e-3 and scenes_only['judged'] is None and ours['history'][0]['psnr']
+    assert abs(wide['parameters']/ours['parameters'] - 1) < .01 and wide['recipe']['network'] == 'wide' and wide['against_ours']['se'] > 0
+
+@pytest.mark.parametrize('width,size', [(.25, 96), (.5, 112), (.125, 64)])
+def test_control_of_equal_size(width, size):
+    "Without global features, and as many parameters: none of them sees further for it"
+    whole = ModelConfig(width=width, n_classes=143, global_size=size)
+    ours, wide, plain = (build_model(c).eval() for c in (whole, replace(whole, use_global=False, network='wide'), replace(whole, use_global=False)))
+    for norm in (False, True): assert abs(n_params(wide, norm)/n_params(ours, norm) - 1) < .01
+    assert n_params(plain) < .4*n_params(ours)
+    L = torch.rand(1, 1, size, 3*size)
+    other = L.clone(); other[..., 2*size:] = 1 - other[..., 2*size:]
+    left = [m(L)[0][..., :8] - m(other)[0][..., :8] for m in (ours, wide)] # of the edge that is furthest from the change
+    assert left[0].abs().max() > 0 and left[1].abs().max() == 0
+
+def test_control_is_stored(tmp_path):
+    wide = build_model(ModelConfig(width=.125, n_classes=3, global_size=32, use_global=False, network='wide')).eval()
+    L = torch.rand(1, 1, 40, 40)
+    assert torch.allclose(predict_ab(load_model(save_model(wide, tmp_path)), L), predict_ab(wide, L), atol=.5)
+    with pytest.raises(ValueError, match='wide has no global features'): build_model(ModelConfig(width=.125, network='wide'))
+
+def test_global_features_photo_by_photo(tmp_path):
+    "Two networks on the same photos: the file's means are those of its rows, and the networks' facts are counted"
+    scenes = toy_scenes(12, seed=1)
+    for i, (photo, label) in enumerate(zip(scenes.photos, scenes.labels)):
+        folder = tmp_path/'judge'/scenes.classes[label]
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(photo.numpy()).save(folder/f'{i}.png')
+    whole = ModelConfig(width=.125, n_classes=len(scenes.classes), class_names=scenes.classes, global_size=48)
+    about = dict(args=dict(bs='64'), photos=99, labelled=9, steps=3, seen=192, seconds=1.5, result=dict(gain=.1), history=[[2, 1., dict(gain=.05)]], gpu='none', torch='0')
+    for name, c in dict(one=whole, other=replace(whole, use_global=False)).items():
+        save_model(build_model(c), tmp_path/name)
+        (tmp_path/name/'train.json').write_text(json.dumps(about))
+    r = subprocess.run([sys.executable, top/'benchmarks/global_features.py', tmp_path/'one', tmp_path/'other', '--valid', tmp_path/'judge', '--size', '48', '--json', tmp_path/'o.json'],
+                       capture_output=True, text=True)
+    assert r.returncode == 0, r.stderr
+    text = (tmp_path/'o.json').read_text()
+    found = json.loads(text)
+    assert str(tmp_path) not in text and found['command'].startswith('python benchmarks/global_features.py one other --valid judge')
+    rows, at = found['photos']['rows'], found['photos']['columns'].index
+    assert len(rows) == found['data']['photos'] == 12 and {o[at('class')] for o in rows} == set(scenes.classes) and all(1 <= o[at('rank')] <= len(scenes.classes) for o in rows)
+    for k, d in found['with_minus_without'].items(): assert abs(sum(o[at(f'{k}_with')] - o[at(f'{k}_without')] for o in rows)/12 - d['mean']) < 1e-3
+    assert all(o[at('psnr_grey')] > 0 and o[at('ciede2000_with')] > 0 for o in rows)
+    one, other = found['models'].values()
+    assert one['parameters'] == n_params(build_model(whole)) > 2*other['parameters'] and [o['photos_seen'] for o in one['history']] == [128, 192]

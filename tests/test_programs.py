@@ -326,7 +326,7 @@ def test_evaluate_a_folder(folder):
     found = []
     for how in (['photos'], ['--data', 'photos']):
         r = letthere(folder, 'evaluate', *how, '--model', 'tiny', '--limit', 2, '--json', 'found.json')
-        assert r.returncode == 0 and 'AuC: share of pixels' in r.stdout and 'rror and shift of colourfulness' in r.stdout, r.stderr
+        assert r.returncode == 0 and 'Good pixels: share of' in r.stdout and 'rror and shift of colourfulness' in r.stdout, r.stderr
         found.append(json.loads((folder/'found.json').read_text()))
     assert found[0]['methods'] == found[1]['methods'] and found[0]['data'] == found[1]['data'] and found[0]['data']['files'] == ['photos']
     r = letthere(folder, 'evaluate')
