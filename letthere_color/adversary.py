@@ -18,7 +18,7 @@ from .models import save_model
 
 # %% ../nbs/05h_adversary.ipynb #advs0007
 class Judge(nn.Module):
-    "Tells photos from paintings: `(B,3,H,W)` to a score for each patch, `(B,1,H/8,W/8)`, and one for the whole."
+    "Tells photos from paintings: `(B,3,H,W)` to scores of patches `(B,1,H/8,W/8)` and of the whole."
     def __init__(self, nf:int=64): # Channels of the first layer
         super().__init__()
         sizes, layers = [(1,3,1), (2,4,2), (4,4,2), (4,3,1), (8,4,2)], []  # (channels/nf, kernel, stride)
@@ -35,7 +35,7 @@ class Judge(nn.Module):
 def seen(L:Tensor, # Lightness in [0,1], `(B,1,H,W)`
          ab:Tensor # Normalised chroma, `(B,2,h,w)`
         ) -> Tensor: # `(B,3,h,w)`, about 0
-    "What a judge is shown: lightness at the size of the chroma; the chroma of most photos is a tenth of the range."
+    "What a judge is shown: lightness at the size of the chroma, and the chroma times two."
     return torch.cat([2*F.interpolate(L, ab.shape[-2:], mode='area') - 1, 4*ab - 2], 1)
 
 # %% ../nbs/05h_adversary.ipynb #advs0010
@@ -52,7 +52,7 @@ def painter_loss(painted:tuple # Scores of paintings
 
 # %% ../nbs/05h_adversary.ipynb #advs0013
 class AgainstJudge(Callback):
-    "A judge learns alone for a while, then painter and judge together. Raises ValueError for several processes, other colour spaces."
+    "A judge learns alone, then painter and judge together. Raises ValueError if the answer is not ab."
     order = 14  # after InColorSpace, whose lightness it shows, and Bf16
     def __init__(self, weight:float, # Of the judge's opinion, beside the joint loss
                  nf:int=64, # Channels of the judge's first layer
@@ -82,7 +82,9 @@ class AgainstJudge(Callback):
 # %% ../nbs/05h_adversary.ipynb #advs0014
 @patch
 def scores(self:AgainstJudge, x):
-    with torch.autocast(x.device.type, torch.bfloat16, enabled=hasattr(self.learn, 'bf16')): return self.judge(x)
+    "In bfloat16 where the painter is."
+    half = hasattr(self.learn, 'bf16')
+    with torch.autocast(x.device.type, torch.bfloat16, enabled=half): return self.judge(x)
 
 @patch
 def before_backward(self:AgainstJudge):

@@ -30,8 +30,8 @@ def spots(lab:Tensor, # `(B,3,H,W)`, H and W at least 9
           lightness:float=5. # Most difference of L on the way from one to the other
          ) -> Tensor: # Share of such places, `(B,)`
     "Edges of chroma where lightness has none, the mark of a spot that a painter has left."
-    x, hits = F.avg_pool2d(lab, 3, 1), []  # grain aside
-    for x in (x, x.mT):  # along the columns, then along the rows
+    even, hits = F.avg_pool2d(lab, 3, 1), []  # grain aside
+    for x in (even, even.mT):  # along the columns, then along the rows
         change = (x[:,1:,step:] - x[:,1:,:-step]).norm(dim=1)
         most, least = (F.max_pool2d(o, (step+1, 1), 1)[:,0] for o in (x[:,:1], -x[:,:1]))
         hits.append(((change > chroma) & (most + least < lightness)).flatten(1).float().mean(1))

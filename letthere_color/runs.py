@@ -184,8 +184,7 @@ def train_colorizer(train:PhotoCache, # Photos to learn from
                    ) -> Learner:
     "Train, or go on, and save the model to `folder/model`. Raises ValueError if `folder` holds another run."
     folder, (process, n) = Path(folder), process_share()
-    verbose &= process == 0
-    folder.mkdir(parents=True, exist_ok=True)
+    verbose &= process == 0; folder.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
         stack.enter_context(alone_in(folder))
         with first_process_first(): started = _open_run(folder, recipe, resume)
@@ -198,9 +197,9 @@ def train_colorizer(train:PhotoCache, # Photos to learn from
         if not verbose: learn.step_graph.say = noop; stack.enter_context(learn.no_logging())
         if not verbose or not (sys.stdout.isatty() or IN_NOTEBOOK): stack.enter_context(learn.no_bar())
         if n == 1: stack.enter_context(asked_to_stop(lambda: setattr(run, 'stop', True)))
-        kept = [EpochModels(folder/'epochs')] if recipe.judge and process == 0 else []
-        pictures = EpochPictures(folder=None if IN_NOTEBOOK else folder)
-        learn.fit(recipe.epochs - run.start, cbs=[run, *[pictures]*verbose, *kept, *cbs])
+        more = [EpochPictures(folder=None if IN_NOTEBOOK else folder)]*verbose
+        if recipe.judge: more += [EpochModels(folder/'epochs')]  # one will be chosen (chapter 8c)
+        learn.fit(recipe.epochs - run.start, cbs=[run, *more, *cbs])
         if process == 0: save_model(learn.model, folder/'model', _model_card(folder, recipe, train))
     return learn
 

@@ -193,6 +193,7 @@ class Recipe:
         if self.schedule not in ('constant', 'cosine'):
             raise ValueError(f'No schedule {self.schedule!r}: constant or cosine.')
 
+# %% ../nbs/06_training.ipynb #recipes0
 _large = Recipe(epochs=14, min_scale=.6, aged=.2, opt='adamw', lr=1.5e-3, wd=.05, schedule='cosine', ema=.998)
 _small = replace(_large, model=ModelConfig(width=.5), epochs=42, bs=256, size=112, cache_size=128, lr=3e-3)
 _tiny = replace(_small, model=ModelConfig(width=.25), epochs=35, lr=4e-3, wd=.02)
@@ -217,7 +218,7 @@ def colorizer_learner(train:PhotoCache, # Photos to learn from
         model = build_model(config).to(memory_format=torch.channels_last)
     if hasattr(model, 'prepare'): model.prepare(train)  # Zhang's network counts colours before it learns
     judge_scenes = bool(classes and config.use_global and r.alpha)
-    metrics = [PhotoMetric(o) for o in COLOR_METRICS*r.use_color + LIVE_METRICS*bool(r.judge) + SCENE_METRICS*judge_scenes]
+    watched = COLOR_METRICS*r.use_color + LIVE_METRICS*bool(r.judge) + SCENE_METRICS*judge_scenes
     dls = photo_dataloaders(train, valid, r.bs, r.size, r.seed, device, share, r.min_scale)
     loss = JointLoss(r.alpha, model.space.loss if r.use_color else None)
     cbs, lr = [InColorSpace(model.space), DataTime()], combined_cos(.04, r.lr/25, r.lr, 0.)
@@ -227,4 +228,5 @@ def colorizer_learner(train:PhotoCache, # Photos to learn from
     if r.judge: cbs += [AgainstJudge(r.judge, r.judge_nf, r.judge_alone, r.seed)]
     if r.schedule == 'cosine': cbs += [ParamScheduler(dict(lr=lr))]  # not momentum: Adadelta has none
     cbs += [StepGraph()]
+    metrics = [PhotoMetric(o) for o in watched]
     return Learner(dls, model, loss, OPTIMISERS[r.opt], r.lr, wd=r.wd, metrics=metrics, cbs=cbs)

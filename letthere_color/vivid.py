@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np, torch
 from torch import nn
 from .files import whole_file
-from .core import lab2rgb
 from .colorization import predict_ab
 from .models import load_model, save_model
 from .metrics import Painted
@@ -33,9 +32,8 @@ def vividness(model:nn.Module, # In eval mode
             values = [getattr(p, o)() for o in of] + [ciede2000(other, lab).mean((1,2))]
             rows[k].append(torch.stack(values).cpu())
     means = {k: dict(zip([*of, 'ciede2000'], torch.cat(o, 1).mean(1).tolist())) for k, o in rows.items()}
-    def ratio(m, o): return m[o]/m[f'{o}_true'] if m[f'{o}_true'] else float('inf')*bool(m[o])
     return [dict(factor=k, gain=m['psnr'] - m['psnr_grey'], ciede2000=m['ciede2000'])
-            | {o: ratio(m, o) for o in shares} for k, m in means.items()]
+            | {o: m[o]/max(m[f'{o}_true'], 1e-6) for o in shares} for k, m in means.items()]
 
 # %% ../nbs/08c_vivid.ipynb #vivd0032
 def choose_epoch(epochs:dict[str,dict], # What `vividness` says of each model
@@ -51,18 +49,19 @@ def choose_epoch(epochs:dict[str,dict], # What `vividness` says of each model
     return max(epochs, key=rank)
 
 def keep_liveliest(learn, # A Learner whose run has ended
-                   folder:Path, # Of the run, with its `epochs`
-                   start:str='' # Model that it began with; '': the first epoch's
+                   folder:Path # Of the run, with its `epochs` and its `recipe.json`
                   ) -> dict: # `chosen`, and the measures of all: what `choice.json` says
     "Choose a model by the validation photos, put it into `learn` and into `folder/model`."
-    folders, valid, device = sorted((folder/'epochs').iterdir()), learn.dls.valid, learn.dls.device
-    models = {o.name: o for o in folders if (o/'config.json').exists()}
-    began = vividness(load_model(start or folders[0], device), valid, (1., 1.15, 1.3, 1.5, 1.75, 2.))
+    models = {o.parent.name: o.parent for o in sorted((folder/'epochs').glob('*/config.json'))}
+    start = json.loads((folder/'recipe.json').read_text())['start']
+    valid, device, (first, *_) = learn.dls.valid, learn.dls.device, models.values()
+    began = vividness(load_model(start or first, device), valid, (1., 1.15, 1.3, 1.5, 1.75, 2.))
     epochs = {k: vividness(load_model(o, device), valid)[0] for k, o in models.items()}
     found = dict(chosen=(best := choose_epoch(epochs, began)), began=began, epochs=epochs)
     learn.model.load_state_dict(load_model(models[best]).state_dict())
-    card = (folder/'model/README.md').read_text()
     said = ', '.join(f'{k} {v:.3g}' for k, v in epochs[best].items() if k != 'factor')
-    save_model(learn.model, folder/'model', f'{card}- **Chosen**: epoch {best} of {len(epochs)} epochs: {said}.\n')
+    card = (folder/'model/README.md').read_text()
+    card += f'- **Chosen**: epoch {best} of {len(epochs)}: {said}.\n'
+    save_model(learn.model, folder/'model', card)
     with whole_file(folder/'choice.json') as f: f.write(json.dumps(found, indent=1).encode())
     return found

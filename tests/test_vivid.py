@@ -8,12 +8,12 @@ from fastai.learner import load_learner
 from safetensors.torch import load_file
 from letthere_color.batches import toy_scenes
 from letthere_color.colorization import ModelConfig
-from letthere_color.core import lab2rgb, rgb2lab, tensor2photo
+from letthere_color.core import rgb2lab, tensor2photo
 from letthere_color.metrics import Painted, spots
 from letthere_color.models import build_model, save_model
 from letthere_color.runs import train_colorizer
 from letthere_color.training import colorizer_learner, Recipe
-from letthere_color.vivid import choose_epoch, keep_liveliest, vividness
+from letthere_color.vivid import choose_epoch, vividness
 
 from helpers import ended, killed_at_call, letthere, n_calls, seeded, start
 
@@ -58,7 +58,7 @@ def test_killed(tmp_path):
     "As if nothing had happened, wherever it is killed: alone or together; the judge and its optimiser too"
     whole, run, rng = tmp_path/'whole', tmp_path/'run', seeded('vivid')
     n = n_calls(vivid_run, whole, seconds=0)
-    for i in range(3):
+    for _ in range(3):
         p = start(killed_at_call, rng.randrange(n//3), vivid_run, run, resume=True, seconds=0)
         assert ended(p) == -signal.SIGKILL
     assert ended(start(vivid_run, run, resume=True, seconds=0)) == 0
@@ -98,7 +98,7 @@ def streets(n=4): return rgb2lab(toy_scenes(n, size=128, seed=1).photos.permute(
 
 def test_spots():
     "A soft spot is counted, wherever it lies and however the photo is turned; a coloured thing that is lighter than its surroundings is not"
-    even = torch.full((1,3,64,64), 50.)
+    even = torch.tensor([50., 0., 0.]).view(1,3,1,1).expand(1,3,64,64)
     y, x = torch.meshgrid(torch.arange(64.), torch.arange(64.), indexing='ij')
     def spotted(cy, cx, lab=even):
         lab = lab.clone(); lab[:,1] += 40*torch.exp(-((y-cy)**2 + (x-cx)**2)/(2*5**2))
