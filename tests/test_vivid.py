@@ -148,7 +148,7 @@ def test_command(tmp_path):
     assert list(choice['epochs']) == ['001', '002'] and choice['chosen'] in choice['epochs'] and f'epoch {int(choice["chosen"])}' in r.stdout
     model = (tmp_path/'run/model/model.safetensors').read_bytes()
     assert model == (tmp_path/f'run/epochs/{choice["chosen"]}/model.safetensors').read_bytes()
-    assert 'of 2 epochs' in (tmp_path/'run/model/README.md').read_text()
+    assert 'of 2: ' in (tmp_path/'run/model/README.md').read_text()
     assert f'{abs(choice["epochs"][choice["chosen"]]["gain"]):.2f} dB' in r.stdout
     r = letthere(tmp_path, 'train', '--resume', '-o', 'run', '--device', 'cpu')
     assert r.returncode == 0 and (tmp_path/'run/model/model.safetensors').read_bytes() == model, r.stderr
