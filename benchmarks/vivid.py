@@ -64,8 +64,8 @@ def judge(a):
         if path.name not in known['models']: known['models'][path.name] = vividness(load_model(path), batches)[0]
         run = path.parent.parent
         if (run/'recipe.json').exists():
-            r, looks = json.loads((run/'recipe.json').read_text()), a.looks
-            known['run'] = {k: r[k] for k in ('epochs', 'bs', 'size', 'lr', 'ema', 'judge', 'judge_nf', 'judge_alone')} | dict(looks=looks)
+            r = json.loads((run/'recipe.json').read_text())
+            known['run'] = {k: r[k] for k in ('epochs', 'bs', 'size', 'lr', 'ema', 'judge', 'judge_nf', 'judge_alone')} | dict(looks_per_epoch=a.looks)
         say(path.name, known['models'][path.name]); write()
     if known['models']: known['chosen'] = choose_epoch(known['models'], known['began']); print('chosen:', known['chosen']); write()
 
@@ -82,8 +82,9 @@ j = sub.add_parser('judge')
 j.add_argument('valid', nargs='+', type=Path)
 j.add_argument('--cache', type=Path, required=True, help='folder for decoded photos')
 j.add_argument('--models', nargs='*', type=Path, default=[], help='folders of models, as a run keeps them')
+j.add_argument('--looks', type=int, default=0, help='photos that an epoch of the run saw, for the JSON')
 j.add_argument('--json', type=Path)
-for name, default in dict(start='small', n_valid=0, size=112, seed=1, looks=0).items():
+for name, default in dict(start='small', n_valid=0, size=112, seed=1).items():
     j.add_argument('--' + name.replace('_', '-'), type=type(default), default=default)
 a = p.parse_args()
 dict(train=train, judge=judge)[a.what](a)

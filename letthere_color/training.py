@@ -189,7 +189,7 @@ class Recipe:
 
     def __post_init__(self):
         if self.opt not in OPTIMISERS: raise ValueError(f'No opt {self.opt!r}: {" or ".join(OPTIMISERS)}.')
-        if self.judge and self.opt != 'adamw': raise ValueError('A judge wants opt adamw.')
+        if self.judge and self.opt != 'adamw': raise ValueError(f'A judge wants opt adamw, not {self.opt}.')
         if self.schedule not in ('constant', 'cosine'):
             raise ValueError(f'No schedule {self.schedule!r}: constant or cosine.')
 
