@@ -19,6 +19,7 @@ from letthere_color.vivid import choose_epoch, vividness
 GPU_TRY = dict( # What the log of one short run on a GPU said; 112 px crops of 1,000 of these validation photos
     note='the first try, before this code: one H100, 130 s, 167,316 photos, batches of 192, weight of the judge 3e-4 of the joint loss',
     start=dict(variation=.49, chroma=.58, gain=1.74), end=dict(variation=.64, chroma=.63, gain=1.16))
+LOOKED = dict(photos=100, with_spot=5, epoch='002', note='looked at once, by eye, at 112 px: a red or orange patch where the thing has none')
 FACTORS = 1., 1.15, 1.3, 1.5, 1.75, 2.
 
 def some(source, folder, names, n, seed, size=128):
@@ -54,7 +55,7 @@ def judge(a):
     if any(known.get(k) != v for k, v in asked.items()): known = {}
     files = ' '.join(asked['data'])
     command = f'python benchmarks/vivid.py judge {files} --cache CACHE --start {asked["start"]} --n-valid {a.n_valid} --models RUN/epochs/*'
-    known = dict(command=command) | measured_with() | asked | dict(began=known.get('began'), models=known.get('models', {}), gpu_try=GPU_TRY)
+    known = dict(command=command) | measured_with() | asked | dict(began=known.get('began'), models=known.get('models', {}), gpu_try=GPU_TRY, looked=LOOKED)
     def write():
         if a.json: a.json.write_text(json.dumps(rounded(known), indent=1) + '\n')
     def say(name, o): print(f'{name:>16}', *[f'{k} {v:.4g}' for k, v in o.items()], flush=True)
@@ -65,7 +66,8 @@ def judge(a):
         run = path.parent.parent
         if (run/'recipe.json').exists():
             r = json.loads((run/'recipe.json').read_text())
-            known['run'] = {k: r[k] for k in ('epochs', 'bs', 'size', 'lr', 'ema', 'judge', 'judge_nf', 'judge_alone')} | dict(looks_per_epoch=a.looks)
+            how = f'--n {a.looks} --epochs {r["epochs"]} --bs {r["bs"]} --lr {r["lr"]} --ema {r["ema"]} --judge {r["judge"]} --nf {r["judge_nf"]}'
+            known['run'] = dict(command=f'python benchmarks/vivid.py train TRAIN... --valid {files} -o RUN --cache CACHE --start {asked["start"]} {how}') | {k: r[k] for k in ('epochs', 'bs', 'size', 'lr', 'ema', 'judge', 'judge_nf', 'judge_alone')} | dict(looks_per_epoch=a.looks)
         say(path.name, known['models'][path.name]); write()
     if known['models']: known['chosen'] = choose_epoch(known['models'], known['began']); print('chosen:', known['chosen']); write()
 
