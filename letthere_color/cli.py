@@ -72,10 +72,10 @@ def info():
 app.command()(colorize)
 
 # %% ../nbs/12_cli.ipynb #07dda048
-def _summary(out):
+def _summary(out, gain=None):
     "What a finished run reached, and how to use its model."
     with open(out/'history.csv') as f: *_, end = csv.DictReader(f)
-    gain = float(end['psnr']) - float(end['psnr_grey'])
+    if gain is None: gain = float(end['psnr']) - float(end['psnr_grey'])
     where = 'nearer to' if gain > 0 else 'further from'
     print(f'The validation photos come out {abs(gain):.2f} dB {where} the truth than grey ones.')
     if gain <= 0: print('That is worse than no colour: train on more photos, or for more epochs.')
@@ -84,12 +84,17 @@ def _summary(out):
 def _train(out, asked, resume, device):
     from letthere_color.runs import process_share, train_command
     from letthere_color.style_transfer import make_styles, save_styles
-    first = not process_share()[0]
+    from letthere_color.vivid import keep_liveliest
+    first, gain = not process_share()[0], None
     if not first: sys.stdout = open(os.devnull, 'w')  # the first process speaks for all
     learn, known = train_command(out, asked, resume, device, complain)
+    if hasattr(learn, 'against_judge'):
+        found = keep_liveliest(learn, out)
+        best, gain = found['chosen'], found['epochs'][found['chosen']]['gain']
+        print(f'The model of epoch {int(best)} is chosen; {out/"choice.json"} says why.')
     if first and known.classes and learn.model.config.use_global:
         save_styles(make_styles(learn.model.eval(), known), out/'model')
-    _summary(out)
+    _summary(out, gain)
 
 # %% ../nbs/12_cli.ipynb #13f6de23
 @app.command()
@@ -98,10 +103,11 @@ def train(
                                                                'folders are names of scenes.'),
     out:Path=Option(None, '-o', '--output', help='Folder for the run and its model. Default: runs/RECIPE.'),
     valid:list[Path]=Option(None, help='Validation photos. Default: one in twenty of the others, held back.'),
-    recipe:str=Option(None, help='tiny (the default), small, large or paper.'),
+    recipe:str=Option(None, help='tiny (the default), small, large or paper; vivid '
+                                  'goes on from small against a judge.'),
     epochs:int=Option(None, min=1, help='How often to see all photos.'),
     bs:int=Option(None, min=2,
-                  help='Photos in a batch, over all processes. Default: 256; large and paper: 128.'),
+                  help='Photos in a batch, over all processes. Default: 256; large, paper, vivid: 128.'),
     lr:float=Option(None, min=0, help='Learning rate at its highest.'),
     start:str=Option(None, help='Model to go on from: a shipped one, a folder or a hub id.'),
     teacher:str=Option(None, help='Model to learn from as much as from the photos: as for --start.'),

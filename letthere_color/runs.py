@@ -23,6 +23,7 @@ from .colorization import ModelConfig
 from .models import load_model, save_model, usable_device
 from .training import colorizer_learner, EpochPictures, Recipe, RECIPES
 from .surgery import widen
+from .adversary import EpochModels
 
 # %% ../nbs/06e_runs.ipynb #acd01cec
 class RunFolder(Callback):
@@ -55,6 +56,7 @@ def save(self:RunFolder, epoch, batch):
     average, weights = getattr(self.learn, 'weight_average', None), get_model(self.model).state_dict()
     state = dict(model=weights, opt=self.opt.state_dict(), epoch=epoch, batch=batch)
     if average: state['average'] = average.average.state_dict()
+    if judge := getattr(self.learn, 'against_judge', None): state['judge'] = judge.state_dict()
     with whole_file(self.folder/'checkpoint.pt') as f: torch.save(state, f)
     self.saved = time.monotonic()
     if self.stop: raise KeyboardInterrupt('The run was stopped; it can be resumed.')
@@ -68,7 +70,8 @@ def load(self:RunFolder, learn):
     learn.opt.load_state_dict(state['opt'])
     if 'average' in state:
         learn.weight_average.average.load_state_dict(state['average'])
-        learn.weight_average.newer = True
+        learn.weight_average.newer = bool(state['average']['n_averaged'])  # or no step has been taken yet
+    if 'judge' in state: learn.against_judge.load_state_dict(state['judge'])
     self.start, learn.dls.train.first = state['epoch'], state['batch']
 
 # %% ../nbs/06e_runs.ipynb #f0b9f40d
@@ -181,8 +184,7 @@ def train_colorizer(train:PhotoCache, # Photos to learn from
                    ) -> Learner:
     "Train, or go on, and save the model to `folder/model`. Raises ValueError if `folder` holds another run."
     folder, (process, n) = Path(folder), process_share()
-    verbose &= process == 0
-    folder.mkdir(parents=True, exist_ok=True)
+    verbose &= process == 0; folder.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
         stack.enter_context(alone_in(folder))
         with first_process_first(): started = _open_run(folder, recipe, resume)
@@ -195,8 +197,9 @@ def train_colorizer(train:PhotoCache, # Photos to learn from
         if not verbose: learn.step_graph.say = noop; stack.enter_context(learn.no_logging())
         if not verbose or not (sys.stdout.isatty() or IN_NOTEBOOK): stack.enter_context(learn.no_bar())
         if n == 1: stack.enter_context(asked_to_stop(lambda: setattr(run, 'stop', True)))
-        pictures = EpochPictures(folder=None if IN_NOTEBOOK else folder)
-        learn.fit(recipe.epochs - run.start, cbs=[run, *[pictures]*verbose, *cbs])
+        more = [EpochPictures(folder=None if IN_NOTEBOOK else folder)]*verbose
+        if recipe.judge: more += [EpochModels(folder/'epochs')]  # one will be chosen (chapter 8c)
+        learn.fit(recipe.epochs - run.start, cbs=[run, *more, *cbs])
         if process == 0: save_model(learn.model, folder/'model', _model_card(folder, recipe, train))
     return learn
 
