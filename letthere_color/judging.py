@@ -27,12 +27,12 @@ from .inference import Colorizer
 from .evaluation import colourfulness, cumulative_error, mean_chroma, measures
 
 # %% ../nbs/08a_judging.ipynb #h508atb2
-COLUMNS = dict(psnr='PSNR, dB ↑', ssim='SSIM ↑', ciede2000='CIEDE2000 ↓', auc='good pixels ↑', lpips='LPIPS ↓',
-               fid='FID ↓', colourfulness='colourfulness', colourfulness_error='its error ↓',
+COLUMNS = dict(psnr='PSNR, dB ↑', ssim='SSIM ↑', ciede2000='CIEDE2000 ↓', auc='good pixels ↑',
+               lpips='LPIPS ↓', fid='FID ↓', colourfulness='colourfulness', colourfulness_error='its error ↓',
                colourfulness_shift='its shift', chroma_ratio='chroma ratio')
-TABLE_NOTE = ('Good pixels: share of pixels whose a, b are no further than t from the truth, over all t to '
-              '150; 1 is perfect. Error and shift of colourfulness: mean distance from that of the true photo, without '
-              'and with its sign. Chroma ratio: chroma painted, as a share of the true.')
+TABLE_NOTE = ('Good pixels: share of pixels whose a, b are no further than t from the truth, over all t '
+              'to 150; 1 is perfect. Error and shift of colourfulness: mean distance from that of the true photo, '
+              'without and with its sign. Chroma ratio: chroma painted, as a share of the true.')
 
 def results_table(methods:dict) -> list[list[str]]: # Of judge_photos; head, and a row for each method
     "Means of all measures; the arrows say whether more or less is better."
