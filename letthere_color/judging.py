@@ -31,8 +31,8 @@ COLUMNS = dict(psnr='PSNR, dB ↑', ssim='SSIM ↑', ciede2000='CIEDE2000 ↓', 
                lpips='LPIPS ↓', fid='FID ↓', colourfulness='colourfulness', colourfulness_error='its error ↓',
                colourfulness_shift='its shift', chroma_ratio='chroma ratio')
 TABLE_NOTE = ('Good pixels: share of pixels whose a, b are no further than t from the truth, over all t '
-              'to 150; 1 is perfect. Error and shift of colourfulness: mean distance from that of the true photo, '
-              'without and with its sign. Chroma ratio: chroma painted, as a share of the true.')
+              'to 150; 1 is perfect. Error and shift of colourfulness: mean distance from that of the true '
+              'photo, without and with its sign. Chroma ratio: chroma painted, as a share of the true.')
 
 def results_table(methods:dict) -> list[list[str]]: # Of judge_photos; head, and a row for each method
     "Means of all measures; the arrows say whether more or less is better."
