@@ -83,7 +83,7 @@ def test_mixed_bfloat16_looks_the_same():
     photos = [rgb2l(photo2tensor(p.resize((112,112))))[None]/100 for p in sample_photos().values()]
     off = torch.cat([apart(mixed, plain, L) for L in photos])
     assert off.max() <= 1 and off.mean() <= .05
-    assert max(apart(whole, plain, L).max() for L in photos) > 1
+    assert max(apart(whole, plain, L).max() for L in photos) > 2*off.max()
 
 @pytest.mark.parametrize('options', [{}, dict(use_global=False), dict(fusion_kernel=3), dict(norm=False)], ids=str)
 @torch.no_grad()
