@@ -329,3 +329,10 @@ def test_engines(config, engines):
 
 def test_mean_must_be_a_number():
     with pytest.raises(ValueError, match='input_mean nan'): replace(theirs, input_mean=math.nan)
+
+@pytest.mark.parametrize('space', [o for o in COLOR_SPACES if o in ('lab', 'yuv', 'rgb', 'luma')])
+def test_both_branches_see_the_same(space):
+    "In every colour space: the global branch is shown luma where the other one is"
+    torch.manual_seed(0)
+    model, L = Colorization(replace(theirs, color_space=space, input_mean=.2)).eval(), torch.rand(1, 1, 40, 56)
+    assert torch.allclose(paint(model, L, look_around(model, L)), predict_ab(model, L), atol=1e-3)
