@@ -211,6 +211,7 @@ class Recipe:
         if self.schedule not in ('constant', 'cosine'):
             raise ValueError(f'No schedule {self.schedule!r}: constant or cosine.')
 
+# %% ../nbs/06_training.ipynb #recipes0
 _large = Recipe(epochs=14, min_scale=.6, aged=.2, opt='adamw', lr=1.5e-3, wd=.05, schedule='cosine', ema=.998)
 _small = replace(_large, model=ModelConfig(width=.5), epochs=42, bs=256, size=112, cache_size=128, lr=3e-3)
 _tiny = replace(_small, model=ModelConfig(width=.25), epochs=35, lr=4e-3, wd=.02)
