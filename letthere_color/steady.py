@@ -38,7 +38,6 @@ def scene_change(a, b): # global features `(n,256)` each -> `(n,)`, in [0,1]
 
 # %% ../nbs/11b_steady.ipynb #stdy0019
 WINDOW, CUT = 5, 5.2 # Frames on each side of a cut; how many times more changes there than usual, at least
-REACH = 24 # Frames: longest half of a fade, and reach of a mean over a shot
 
 def across(x:np.ndarray, # Of each frame a vector, `(n,k)`
            change, # Function of two of them
@@ -67,18 +66,20 @@ def find_shots(seen:np.ndarray, # From levels, of each frame, `(n,19)`
     usual = np.median(span)
     for a, b in np.flatnonzero(np.diff(np.r_[0, span < usual/4, 0])).reshape(-1, 2):
         if b - a <= WINDOW//2 or not a or b == n or span[a:b].min() > 8: continue
-        first, after = a, b  # of the fade
-        while first and a - first < REACH and span[first-1] < .75*usual: first -= 1
-        while after < n and after - b < REACH and span[after] < .75*usual: after += 1
+        first, after = a, b  # of the fade: as long as contrast goes down, and up again
+        while first and span[first] < span[first-1] < .75*usual: first -= 1
+        while after < n and span[after-1] < span[after] < .75*usual: after += 1
         cut[max(0, first - WINDOW):after + WINDOW] = False
         cut[(a + b)//2] = True
     edges = [0, *np.flatnonzero(cut).tolist(), n]
     return list(zip(edges, edges[1:]))
 
 # %% ../nbs/11b_steady.ipynb #stdy0025
+REACH = 24 # Frames: as far away, a neighbour counts a third
+
 def running_mean(x:np.ndarray, # `(n,...)`, one row for each frame of a shot
                  weight:np.ndarray, # How much each frame counts, `(n,)`
-                 reach:float=REACH # Frames after which a neighbour counts a third, 1/e
+                 reach:float=REACH # In frames: where a neighbour counts 1/e
                 ) -> np.ndarray: # Of the shape of `x`
     "Mean over earlier and later frames alike, which count less the further away they are."
     r = math.exp(-1/reach)
