@@ -199,7 +199,7 @@ def main():
     p.add_argument('--frames', type=int, default=16)
     p.add_argument('--models', nargs='+', default=['small', 'tiny'])
     p.add_argument('--films', type=Path, nargs='*', default=[])
-    p.add_argument('--most', type=int, default=32, help='frames of each film')
+    p.add_argument('--most', type=int, default=48, help='frames of each film')
     p.add_argument('--packages', default='')
     p.add_argument('--seed', type=int, default=0)
     p.add_argument('--only', choices=['models', 'ways', 'shots', 'films'], help='one of the steps; the others stay as the file has them')

@@ -60,8 +60,8 @@ def find_shots(seen:np.ndarray, # From levels, of each frame, `(n,19)`
     if not n: return []
     score = across(seen, level_change, .5)
     if scenes is not None: score = np.sqrt(score*across(scenes, scene_change, .01))
-    score[:WINDOW//2+1] = score[n-WINDOW//2:] = 0
     cut = (score > CUT) & (score == maximum_filter1d(score, 2*WINDOW - 1))
+    cut[:WINDOW//2+1] = cut[n-WINDOW//2:] = False  # a shot has three frames or more
     span = seen[:,-2] - seen[:,1]
     usual = np.median(span)
     for a, b in np.flatnonzero(np.diff(np.r_[0, span < usual/4, 0])).reshape(-1, 2):

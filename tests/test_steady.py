@@ -39,6 +39,12 @@ def test_cuts(painter, labs):
     films = [pan(o, 12, seed=i)[1] for i, o in enumerate(labs.values())]
     assert starts(painter, torch.cat(films)) == [0, 12, 24, 36]
 
+def test_a_shot_has_three_frames(painter, labs):
+    "A shorter one is not found; and none is found in another place instead"
+    film = torch.cat([pan(labs['china'], 12)[1], pan(labs['coffee'], 12)[1]])
+    for n in (1, 2, 3): assert starts(painter, film[:12+n]) == [0, 12][:1 + (n > 2)]
+    for n in (1, 2, 3): assert starts(painter, film[12-n:]) == [0, n][:1 + (n > 2)]
+
 def test_a_flash_is_no_cut(painter, labs):
     film = pan(labs['china'], 20)[1]
     for long in (1, 2):
