@@ -14,7 +14,7 @@ from .film import grainy
 
 # %% ../nbs/08c_flicker.ipynb #flik0008
 def through_window(lab:Tensor, # Lab of a photo, `(3,H,W)`
-                   windows:np.ndarray, # Of each frame: middle x, y in the photo; photo pixels per pixel, `(n,3)`
+                   windows:np.ndarray, # Of each frame: middle x, y; photo pixels per pixel, `(n,3)`
                    size:tuple[int,int] # Height and width of a frame
                   ) -> tuple[Tensor,Tensor,Tensor]:
     "Frames `(n,3,h,w)`; where each pixel was a frame before, for `F.grid_sample`; and was it seen there?"

@@ -256,7 +256,7 @@ def steadied(self:SteadyColors, i:int, # Number of the frame
     L, s, out = torch.as_tensor(L), self.shot(i), ab.clone()
     if self.memory is not None and i > s.first:
         last, old_L, old_ab = self.memory
-        if last != i - 1: raise ValueError(f'frame {i} after {last}: set memory to that after {i-1}, or to None.')
+        if last != i - 1: raise ValueError(f'frame {i} after {last}: set memory to that after {i-1}.')
         l, t, r, b = s.box
         old_L, old_ab = torch.as_tensor(old_L), torch.as_tensor(old_ab)
         out[:,t:b,l:r] = follow(*(o[...,t:b,l:r] for o in (ab, L, old_ab, old_L)))
