@@ -19,8 +19,7 @@ from .small_copy import enlarge_chroma, working_size
 from .video_color import chroma_table, look_up, weights_of
 
 # %% ../nbs/07e_video.ipynb #vid0000d
-VIDEO = ('.mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg .ts .m2ts .mts .vob .m2v .wmv .flv .ogv .3gp .mxf .dv .y4m '
-         '.h264 .264 .h265 .hevc').split() # Extensions of films
+VIDEO = '.mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg .ts .m2ts .mts .vob .m2v .wmv .flv .ogv .3gp .mxf .dv'
 
 def need_av():
     "PyAV. Raises `PhotoError` if it is not installed."

@@ -111,6 +111,7 @@ def _add_copy(out, s, name): # a stream for the packets of `s`
 
 def _layout_of(container, picture, out, clip, coding, only=None): # {index of a stream: its stream in `out`}
     name, copies = str(clip.path), {}
+    if not picture: return {None: _add_picture(out, clip, coding)}
     for s in container.streams:
         if s.index == picture.index:
             made = copies[s.index] = _add_picture(out, clip, coding)
@@ -124,6 +125,9 @@ def _open_out(file, kind, metadata):
     return need_av().open(file, 'w', format=kind, container_options={k: v for k, v in how.items() if v})
 
 # %% ../nbs/07f_video_parts.ipynb #vpa0000e
+def _streams(clip): # a container and its picture; for photos nothing, that can be closed
+    return open_clip(clip.path) if type(clip) is Clip else (io.BytesIO(), None)
+
 def kept_streams(clip:Clip, coding:Coding, path:Path # The file that is to be written
                 ) -> set: # Indices of the streams that are copied
     "What fits into the new file. Raises `PhotoError` if picture, sound or subtitles do not."
@@ -131,7 +135,7 @@ def kept_streams(clip:Clip, coding:Coding, path:Path # The file that is to be wr
     if clip.stretch != 1 and kind in ('matroska', 'webm') and coding.codec not in ('h264', 'hevc'):
         raise PhotoError(f'{path}: {coding.codec} in this file can not say that pixels are {clip.stretch} wide; '
                          'take --codec h264 or hevc, or an .mp4')
-    container, picture = open_clip(clip.path)
+    container, picture = _streams(clip)
     def fits(only):
         out = _open_out(io.BytesIO(), kind, {})
         try: _layout_of(container, picture, out, clip, coding, only); out.start_encoding()
@@ -140,7 +144,7 @@ def kept_streams(clip:Clip, coding:Coding, path:Path # The file that is to be wr
     with container:
         if not fits(set()):
             raise PhotoError(f'{path}: {coding.codec} does not fit into this kind of file; name an .mkv, or another --codec')
-        for s in container.streams:
+        for s in container.streams if picture else ():
             spoken = s.type == 'data' and (s.name == 'bin_data' or 'timecode' in s.metadata) # chapters, time code: made anew
             if s.index == picture.index or spoken: continue
             if fits({s.index}): kept.add(s.index)
@@ -203,18 +207,18 @@ def join_parts(clip:Clip, coding:Coding, parts:list, # Files, in order
               ):
     "The film: its new picture, and all else from the original, to the bit. Raises `PhotoError`."
     av, shift = need_av(), cut[0] or 0
-    container, picture = open_clip(clip.path)
+    container, picture = _streams(clip)
     first, end = (None if o is None else o*clip.unit for o in cut)
     with container:
-        notes = ({} if strip else _said(container.metadata)) | (said or {})
+        notes = ({} if strip or not picture else _said(container.metadata)) | (said or {})
         with _open_out(file, kind, notes) as out:
             out.metadata.update(notes)
             copies = _layout_of(container, picture, out, clip, coding, kept)
-            if not strip: out.set_chapters(_cut_chapters(container.chapters(), first, end))
-            stream = copies.pop(picture.index)
+            if picture and not strip: out.set_chapters(_cut_chapters(container.chapters(), first, end))
+            stream = copies.pop(picture.index if picture else None)
             try:
                 for p in _in_order(_encoded(parts, stream, clip, shift, until),
-                                   _copied(container, copies, first, end, shift*clip.unit)): out.mux(p)
+                                   *([_copied(container, copies, first, end, shift*clip.unit)] if copies else [])): out.mux(p)
             except av.error.FFmpegError as e:
                 raise PhotoError(f'{clip.path}: can not be written as {kind} ({e.strerror}); name an .mkv') from None
 
