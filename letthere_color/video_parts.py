@@ -9,6 +9,7 @@ __all__ = ['CODECS', 'CONTAINERS', 'Coding', 'coding_for', 'fit_format', 'PartWr
 # %% ../nbs/07f_video_parts.ipynb #vpa00003
 import io, struct
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from .core import PhotoError
 from .video import Clip, need_av, open_clip, planar
@@ -206,9 +207,9 @@ def join_parts(clip:Clip, coding:Coding, parts:list, # Files, in order
                strip:bool=False # Leave out what the original says?
               ):
     "The film: its new picture, and all else from the original, to the bit. Raises `PhotoError`."
-    av, shift = need_av(), cut[0] or 0
-    container, picture = _streams(clip)
+    av, (container, picture) = need_av(), _streams(clip)
     first, end = (None if o is None else o*clip.unit for o in cut)
+    shift = _begin(clip, container) if cut[0] is None and picture else cut[0] or 0
     with container:
         notes = ({} if strip or not picture else _said(container.metadata)) | (said or {})
         with _open_out(file, kind, notes) as out:
@@ -221,6 +222,10 @@ def join_parts(clip:Clip, coding:Coding, parts:list, # Files, in order
                                    *([_copied(container, copies, first, end, shift*clip.unit)] if copies else [])): out.mux(p)
             except av.error.FFmpegError as e:
                 raise PhotoError(f'{clip.path}: can not be written as {kind} ({e.strerror}); name an .mkv') from None
+
+def _begin(clip, container): # a recording counts from anywhere, and is brought to zero; others stay as they are
+    if clip.path.suffix.lower() in CONTAINERS or not container.start_time: return 0
+    return int(Fraction(container.start_time, need_av().time_base)//clip.unit)
 
 def _cut_chapters(chapters, first, end):
     kept = []
