@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from itertools import count, islice
 from pathlib import Path
 import numpy as np, torch
+from fastcore.basics import patch
 from torch import Tensor
 from . import __version__
 from .core import PhotoError
@@ -26,7 +27,7 @@ from .video_parts import (Coding, CONTAINERS, fit_format, join_parts, kept_strea
 AHEAD = 6 # Frames that may wait between two threads
 
 def ahead(items, n:int=AHEAD): # Yields the same items
-    "Up to `n` of them, and one more, are made in a thread before they are asked for. Errors come when it is their turn."
+    "Up to `n` of them, and one more, are made in a thread beforehand; errors come in their turn."
     waiting, gone, end = queue.Queue(n), threading.Event(), object()
     def put(o):
         while not gone.is_set():
@@ -56,14 +57,14 @@ def ahead(items, n:int=AHEAD): # Yields the same items
 class EachFrame:
     "Colours of each frame on its own, as if it were a photo: they flicker."
     def __init__(self, colorizer:Colorizer): self.colorizer = colorizer
-    looked = memory = None # There is nothing to be looked at first, and nothing to be kept from frame to frame
+    looked = memory = None # Nothing is looked at first, nothing is kept from frame to frame
     def colors(self, i:int, # Number of the frame
                L:Tensor # Its small copy: lightness in [0,100], `(h,w)`
               ) -> Tensor: # Chroma in CIE units, `(2,h,w)`, without the colorizer's saturation
         return self.painted(i, L[None])[0]
     def painted(self, i:int, L:Tensor): # The same of several frames, `(B,h,w)`
         return self.colorizer.predict(L[:,None]/100)
-    def steadied(self, i:int, L:Tensor, ab:Tensor): return ab # From what `painted` says of a frame, what is final
+    def steadied(self, i:int, L:Tensor, ab:Tensor): return ab # What `painted` says of a frame -> final
 
 def frames_of(clip, since=None, until=None):
     "The pictures of a film, or of photos in a row."
@@ -106,14 +107,17 @@ class Job:
         self.n = max(1, min(self.part, 500_000_000//(w*h)))
         self.folder = self.out.with_name(self.out.name + '.parts')
 
-    @property
-    def plan(self): # All that must be the same if parts are to fit together
-        files = self.clip.row.files if isinstance(self.clip, StillClip) else []
-        film = [(o.name, o.stat().st_size, o.stat().st_mtime_ns) for o in files or [self.clip.path]]
-        return json.loads(json.dumps(dict(
-            film=film, coding=vars(self.coding), frames=self.n, size=self.size, cut=self.cut, about=self.about,
-            version=[__version__, need_av().__version__]), default=str))
+# %% ../nbs/11ba_clips.ipynb #cli000b8
+@patch(as_prop=True)
+def plan(self:Job) -> dict: # Of texts and numbers
+    "All that must be the same if parts are to fit together."
+    files = self.clip.row.files if isinstance(self.clip, StillClip) else []
+    film = [(o.name, o.stat().st_size, o.stat().st_mtime_ns) for o in files or [self.clip.path]]
+    return json.loads(json.dumps(dict(
+        film=film, coding=vars(self.coding), frames=self.n, size=self.size, cut=self.cut,
+        about=self.about, version=[__version__, need_av().__version__]), default=str))
 
+# %% ../nbs/11ba_clips.ipynb #cli000ba
 def begin(job:Job, resume:bool=True # Go on with the parts that are there?
          ) -> list: # Parts that are whole
     "Raises `PhotoError` if there are parts of another plan."
@@ -121,11 +125,12 @@ def begin(job:Job, resume:bool=True # Go on with the parts that are there?
     if not resume: shutil.rmtree(job.folder, ignore_errors=True)
     if plan.exists():
         old = json.loads(plan.read_text(encoding='utf-8'))
-        if other := [k for k in job.plan if old.get(k) != job.plan[k]]:
-            raise PhotoError(f'{job.folder}: was begun with another {" and ".join(other)}; give the same again, or --no-resume')
+        if other := ' and '.join(k for k in job.plan if old.get(k) != job.plan[k]):
+            raise PhotoError(f'{job.folder}: was begun with another {other}; give the same, or --no-resume')
     else:
         try: job.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as e: raise PhotoError(f'{job.folder}: can not be made ({e.strerror}); name another place with -o') from None
+        except OSError as e:
+            raise PhotoError(f'{job.folder}: can not be made ({e.strerror}); take another -o') from None
         with whole_file(plan) as f: f.write(json.dumps(job.plan, indent=1).encode())
     remove_unfinished(job.folder)
     return sorted(job.folder.glob('*.part'))
@@ -144,6 +149,7 @@ def coloured(job:Job, since:int|None=None, # First time that is wanted
                 yield p, job.colours.memory
             done += len(some)
 
+# %% ../nbs/11ba_clips.ipynb #cli000ca
 def _keep(path, **arrays): # in a file that is whole
     with whole_file(path) as f: np.savez(f, **arrays)
 
@@ -197,9 +203,10 @@ def colour_film(job:Job,
         look_at(job, tick)
         done = count(sum(1 for p in parts for _ in read_part(p)) + 1)
         _write_parts(job, parts, lambda: tick('colouring', next(done)))
-        if not parts: raise PhotoError(f'{job.clip.path}: has no frames there; choose another --start or --end')
+        if not parts: raise PhotoError(f'{job.clip.path}: has no frames there; take another --start or --end')
         end = _end(job, parts) if job.cut[1] is None else job.cut[1]
-        with whole_file(last) as f: f.write(json.dumps(dict(end=end, notes=list(job.clip.notes.values()))).encode())
+        with whole_file(last) as f:
+            f.write(json.dumps(dict(end=end, notes=list(job.clip.notes.values()))).encode())
     known = json.loads(last.read_text(encoding='utf-8'))
     job.clip.notes |= {o: o for o in known['notes'] if o not in job.clip.notes.values()}
     first = min(at for at, *_ in read_part(parts[0])) if job.cut[0] is not None else None

@@ -86,7 +86,9 @@ def _moving(photos, output): # Is this a film, an animation that stays one, or a
     films, animated = constant('video', 'VIDEO').split(), ('.gif', '.webp', '.png', '.apng')
     if any(named(o, films) or re.search(r'%0?\d*d', Path(o).name) for o in photos or ()): return True
     if len(photos or ()) != 1 or photos[0] == '-' or str(output) == '-': return False
-    if Path(photos[0]).is_dir(): return named(output, [*films, '.gif']) or bool(re.search(r'%0?\d*d', str(output or '')))
+    row = re.search(r'%0?\d*d', str(output or ''))
+    row = re.search(r'%0?\d*d', str(output or ''))
+    if Path(photos[0]).is_dir(): return named(output, [*films, '.gif']) or bool(row)
     if not named(photos[0], animated) or output and not named(output, [*films, *animated]): return False
     from letthere_color.stills import is_animation
     return is_animation(photos[0])
@@ -106,9 +108,9 @@ def _films(o, debug): # `o`: all options
     if film_command(o | dict(debug=debug), lambda: _load(o)): raise Exit(1)
 
 def _for_films(o): # Raises BadParameter if something was said that is for films
-    said = dict(codec=None, crf=None, lossless=False, start=None, end=None, fps=24., shots=None, preview=False,
-                steady=True, resume=True)
-    for name, usual in said.items():
+    said = dict(codec=None, crf=None, lossless=False, start=None, end=None, fps=24., shots=None,
+                preview=False)
+    for name, usual in (said | dict(steady=True, resume=True)).items():
         if o[name] != usual: raise BadParameter(f'--{name} is for films, and there is none')
 
 # %% ../nbs/11c_colorize_command.ipynb #12231d02

@@ -38,9 +38,11 @@ def read_shots(path:str|Path, model:str|None=None # Whose styles, as for load_mo
         try:
             if 'hints' in o: shot['hints'] = [parse_hint(h) for h in o['hints']]
             if name.startswith('class:'): shot['style'] = load_styles(model)[name.removeprefix('class:')]
-        except (ValueError, AttributeError, TypeError) as e: raise PhotoError(f'{path}, shot {k}: {e}') from None
+        except (ValueError, AttributeError, TypeError) as e:
+            raise PhotoError(f'{path}, shot {k}: {e}') from None
     return found
 
+# %% ../nbs/11bb_shots.ipynb #clc0009a
 def colours_for(colorizer:Colorizer, steady:bool=True, # Calm over the frames of a shot?
                 told:dict|None=None, # From read_shots
                 size:tuple|None=None # Width and height of an upright frame
@@ -49,7 +51,8 @@ def colours_for(colorizer:Colorizer, steady:bool=True, # Calm over the frames of
     if not steady:
         if told: raise PhotoError('shots are found by --steady, which --shots needs')
         return EachFrame(colorizer)
-    styles, hints = ({k: o[name] for k, o in (told or {}).items() if name in o} for name in ('style', 'hints'))
+    told = told or {}
+    styles, hints = ({k: o[name] for k, o in told.items() if name in o} for name in ('style', 'hints'))
     return SteadyColors(colorizer, size, styles, hints)
 
 def strength_for(colours, told:dict|None, # As for colours_for
@@ -66,7 +69,8 @@ def strength_for(colours, told:dict|None, # As for colours_for
 def upright(clip, frame) -> Image.Image: # RGB
     "A frame as it is shown."
     matrix = {.2126: 1, .299: 5, .2627: 9, .212: 7, .3: 4}[clip.weights[0]]
-    im = frame.reformat(format='rgb24', src_colorspace=matrix, src_color_range=2 if clip.full else 1).to_image()
+    how = dict(src_colorspace=matrix, src_color_range=2 if clip.full else 1)
+    im = frame.reformat(format='rgb24', **how).to_image()
     im = im.resize((max(1, round(im.width*clip.stretch)), im.height)) if clip.stretch != 1 else im
     return im.rotate(90*clip.turns, expand=True) if clip.turns else im
 
@@ -78,6 +82,7 @@ class Shown(EachFrame):
     "A frame on its own, in the colours of its shot."
     def __init__(self, steady): self.painted = steady.painted
 
+# %% ../nbs/11bb_shots.ipynb #clc000bb
 def shot_sheet(job:Job, width:int=240, ncols:int=4, tick=lambda phase, n: None # As for colour_film
               ) -> tuple: # An image; first frame of each shot, and the one after its last; times in seconds
     "One frame of each shot, with numbers."
@@ -94,7 +99,8 @@ def shot_sheet(job:Job, width:int=240, ncols:int=4, tick=lambda phase, n: None #
         tile = Image.new('RGB', (width, width*im.height//im.width + 22), 'white')
         tile.paste(im.resize((width, width*im.height//im.width), Image.Resampling.BOX))
         at = clock((times[a] - job.clip.start)*job.clip.unit)
-        ImageDraw.Draw(tile).text((4, tile.height - 19), f'{k + 1}    {at}', 'black', ImageFont.load_default(15))
+        font = ImageFont.load_default(15)
+        ImageDraw.Draw(tile).text((4, tile.height - 19), f'{k + 1}    {at}', 'black', font)
         tiles.append(tile)
         tick('colouring', k + 1)
     h, n = tiles[0].height, min(ncols, len(tiles))

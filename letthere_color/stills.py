@@ -37,6 +37,7 @@ def is_animation(path:str|Path) -> bool:
         with Image.open(path) as im: return getattr(im, 'n_frames', 1) > 1
     except Exception: return False  # who reads it will say so
 
+# %% ../nbs/07g_stills.ipynb #sti0006b
 @dataclass
 class Stills:
     "A row of photos; times are whole numbers of `unit`."
@@ -51,6 +52,7 @@ class Stills:
         edges = (np.cumsum([0, *self.lengths])*float(self.unit)*1000).round().astype(int)
         return np.diff(edges).tolist()
 
+# %% ../nbs/07g_stills.ipynb #sti0006c
 def read_stills(path:str|Path, # An animation, a folder, or a pattern
                 fps:float=24 # Pictures in a second; animations say it themselves
                ) -> Stills:
@@ -59,13 +61,15 @@ def read_stills(path:str|Path, # An animation, a folder, or a pattern
     if not look and not p.is_dir():
         with decoding(p), Image.open(p) as im:
             lengths = []
-            for o in ImageSequence.Iterator(im): o.load(); lengths.append(int(o.info.get('duration', 0) or 100))
+            for o in ImageSequence.Iterator(im):
+                o.load()  # before that a WebP does not know it
+                lengths.append(int(o.info.get('duration', 0) or 100))
             skip = bool(im.info.get('default_image'))
             return Stills(p, [], lengths[skip:], loop=im.info.get('loop'))
     where, look = (p.parent, look) if look else (p, re.compile(r'.*?(\d+)\D*$'))
     found = [(int(m[1]), o) for o in (where.iterdir() if where.is_dir() else ())
              if is_photo_name(o) and o.name[0] != '.' and (m := look.match(o.name))]
-    if not found: raise PhotoError(f'{p}: no numbered photos are there; write scan_%04d.png, or name their folder')
+    if not found: raise PhotoError(f'{p}: no numbered photos are there; write scan_%04d.png or a folder')
     return Stills(p, [o for _, o in sorted(found)], [1]*len(found), 1/Fraction(fps).limit_denominator(1001))
 
 def photos_of(row:Stills): # Yields what `Colorizer.prepare` takes: paths, or images
@@ -88,9 +92,10 @@ def write_animation(images, # Of mode RGB or RGBA, all of one size; may be a gen
         im = im.convert('RGB') if im.mode == 'RGBA' and im.getextrema()[3] == (255, 255) else im
         return im if kind != 'GIF' or im.mode == 'RGBA' else im.quantize(256, dither=Image.Dither.NONE)
     images = map(ready, images)
-    how = dict(WEBP=dict(lossless=True, quality=50, method=2), GIF=dict(comment=comment.encode()), PNG={})[kind]
+    exact, said = dict(lossless=True, quality=50, method=2), dict(comment=comment.encode())
+    how = dict(WEBP=exact, GIF=said, PNG={})[kind]
     if loop is not None: how['loop'] = loop
-    first, rest = next(images), list(images) if kind == 'PNG' else images  # whose writer goes through them twice
+    first, rest = next(images), list(images) if kind == 'PNG' else images  # PNG goes through them twice
     first.save(f, kind, save_all=True, append_images=rest, duration=lengths, **how)
 
 # %% ../nbs/07g_stills.ipynb #sti0000c
@@ -109,6 +114,7 @@ def still_clip(row:Stills) -> StillClip:
     return StillClip(row.path, photo.size, deep, row.unit, rate, tags, to=deep,
                      seconds=float(sum(row.lengths)*row.unit), notes=row.notes, row=row)
 
+# %% ../nbs/07g_stills.ipynb #sti000ca
 def still_pictures(clip:StillClip, since:int|None=None, until:int|None=None): # As for pictures
     "Yields a Picture for each photo. Raises `PhotoError` if one has another size."
     av, at = need_av(), 0

@@ -25,7 +25,7 @@ def need_av():
     "PyAV. Raises `PhotoError` if it is not installed."
     try: import av, av.logging
     except ImportError:
-        raise PhotoError('films need PyAV, which is not installed: pip install "letthere_color[video]"') from None
+        raise PhotoError('films need PyAV: pip install "letthere_color[video]"') from None
     av.logging.set_level(None)  # what is damaged is told in our words
     return av
 
@@ -67,7 +67,8 @@ def planar(name:str, # A pixel format, in FFmpeg's words
     "The pixel format nearest to `name`: depth of luma first, size of chroma then."
     bits, shape, *_ = _layout(name)
     deeper = sorted({8, 9, 10, 12, 14, 16}, key=lambda o: (o < bits, abs(o - bits)))
-    names = [f'yuv{s}p{f"{b}le" if b > 8 else ""}' for b in deeper for s in (_SHAPES.get(shape, '444'), '420', '422', '444')]
+    shapes = _SHAPES.get(shape, '444'), '420', '422', '444'
+    names = [f'yuv{s}p{f"{b}le" if b > 8 else ""}' for b in deeper for s in shapes]
     return next(o for o in names if can is None or o in can)
 
 # %% ../nbs/07e_video.ipynb #vid00011
@@ -80,17 +81,19 @@ def open_clip(path): # -> an open container, the stream that is its picture
     try: container = av.open(str(p), metadata_errors='replace')
     except (av.error.FFmpegError, ValueError) as e:
         why = getattr(e, 'strerror', None) or str(e)
-        raise PhotoError(f'{p}: is no film that can be read, or its end is missing ({why}); copy it again') from None
+        raise PhotoError(f'{p}: is no film that can be read, or its end is missing ({why}); copy it again'
+                        ) from None
     films = [s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
     if not films:
         container.close()
         raise PhotoError(f'{p}: has no moving picture in it, only sound or nothing; name a film')
     stream = next((s for s in films if s.disposition & av.stream.Disposition.default), films[0])
     if stream.codec_context is None:
-        raise PhotoError(f'{p}: nothing here reads its picture (an unknown codec); convert it with FFmpeg first')
+        raise PhotoError(f'{p}: nothing here reads its picture (an unknown codec); convert it first')
     stream.thread_type = 'AUTO'
     return container, stream
 
+# %% ../nbs/07e_video.ipynb #vid0011a
 def _no_frame(p, stream, locked):
     if locked: return PhotoError(f'{p}: is encrypted; only a copy without protection can be coloured')
     return PhotoError(f'{p}: not one frame of it can be read ({stream.codec_context.name}); copy it again')
@@ -107,9 +110,8 @@ def _first(container, stream, path): # its first frame
 
 # %% ../nbs/07e_video.ipynb #vid00012
 def _tagged_length(stream): # in seconds, as Matroska notes it; 0: it does not
-    h, _, rest = stream.metadata.get('DURATION', '').partition(':')
-    m, _, s = rest.partition(':')
-    try: return int(h)*3600 + int(m)*60 + float(s)
+    said = stream.metadata.get('DURATION', '').split(':')
+    try: return sum(float(o)*60**i for i, o in enumerate(reversed(said)))
     except ValueError: return 0
 
 def read_clip(path:str|Path) -> Clip:
@@ -119,21 +121,23 @@ def read_clip(path:str|Path) -> Clip:
     with container:
         frame, ctx, n = _first(container, stream, path), stream.codec_context, len(container.streams.video)
         name, stored = frame.format.name, frame.format.name.replace('yuvj', 'yuv')
-        tags = {o: int(getattr(ctx, o)) for o in ('color_range', 'color_primaries', 'color_trc', 'colorspace')}
+        names = 'color_range color_primaries color_trc colorspace'.split()
+        tags = {o: int(getattr(ctx, o)) for o in names}
         _, _, rgb, grey = _layout(stored)
         if rgb: tags |= dict(color_range=1, colorspace=1)
         if name != stored or grey and not tags['color_range']: tags['color_range'] = 2
         turned = frame.side_data.get('DISPLAYMATRIX')
         length = stream.duration and float(stream.duration*stream.time_base) or _tagged_length(stream)
-        about = not length and container.duration and container.duration/av.time_base*.98 - 1 # of the longest track
+        about = not length and container.duration and container.duration/av.time_base*.98 - 1 # of its tracks
         clip = Clip(Path(path), (frame.width, frame.height), stored, stream.time_base,
-                    stream.average_rate or stream.guessed_rate or Fraction(25), tags, frame.pts or 0, length or max(about, 0),
-                    turns=round(frame.rotation/90)%4, field_order=int(ctx.field_order), to=planar(stored),
+                    stream.average_rate or stream.guessed_rate or Fraction(25), tags, frame.pts or 0,
+                    length or max(about, 0), turns=round(frame.rotation/90)%4, to=planar(stored),
+                    field_order=int(ctx.field_order),
                     matrix=np.frombuffer(turned, np.int32).tolist() if turned else None,
                     stretch=stream.sample_aspect_ratio or Fraction(1))
     if n > 1: clip.notes['others'] = f'has {n} pictures; one is coloured, the others are copied'
-    if tags['color_trc'] in (16, 18): clip.notes['hdr'] = 'is HDR; its colours are reckoned as those of other films'
-    if stored.startswith(('yuva', 'rgba', 'bgra', 'argb', 'gbrap')): clip.notes['clear'] = 'is transparent; that is lost'
+    if tags['color_trc'] in (16, 18): clip.notes['hdr'] = 'is HDR; its colours are made as those of others'
+    if stored.startswith(('yuva', 'rgba', 'bgra', 'argb', 'gbrap')): clip.notes['clear'] = 'may be transparent; that is lost'
     return clip
 
 # %% ../nbs/07e_video.ipynb #vid00017
@@ -154,6 +158,14 @@ def _frames(container, stream, lost): # all that can be decoded; `lost` gets a w
     except av.error.FFmpegError as e:
         if not isinstance(e, av.error.EOFError): lost.append(None)
 
+def plane(frame, i:int) -> np.ndarray: # `(h,w)`, uint8 or uint16; writing into it changes the frame
+    "One plane of a frame."
+    p, deep = frame.planes[i], _layout(frame.format.name)[0] > 8
+    return np.frombuffer(p, np.uint16 if deep else np.uint8).reshape(p.height, -1)[:,:p.width]
+
+def luma(frame): return plane(frame, 0)
+
+# %% ../nbs/07e_video.ipynb #vid0017b
 def _given(frame, clip): # the same frame in the clip's format: with the same luma
     to, how = clip.to, {f'{end}_{k}': v for end in ('src', 'dst') for k, v in
                         (('color_range', 2 if clip.full else 1), ('colorspace', 1))}
@@ -164,17 +176,10 @@ def _given(frame, clip): # the same frame in the clip's format: with the same lu
     made = frame.reformat(format=to, **how)
     if grey or clip.bits != _layout(frame.format.name)[0]:
         Y, more = luma(frame).astype(np.uint32), clip.bits - _layout(frame.format.name)[0]
-        luma(made)[:] = Y << more if more > 0 else np.minimum((Y + (1 << -more >> 1)) >> -more, (1 << clip.bits) - 1)
+        if more < 0: Y = np.minimum((Y + (1 << -more >> 1)) >> -more, (1 << clip.bits) - 1)
+        luma(made)[:] = Y << max(more, 0)
     return made
 
-def plane(frame, i:int) -> np.ndarray: # `(h,w)`, uint8 or uint16; writing into it changes the frame
-    "One plane of a frame."
-    p, deep = frame.planes[i], _layout(frame.format.name)[0] > 8
-    return np.frombuffer(p, np.uint16 if deep else np.uint8).reshape(p.height, -1)[:,:p.width]
-
-def luma(frame): return plane(frame, 0)
-
-# %% ../nbs/07e_video.ipynb #vid00018
 _BEFORE = 10 # Seconds before the time that is wanted: frames there may be needed to decode later ones
 
 def _sought(clip, since, lost): # frames from before `since` on; all of them where nothing can be sought
@@ -191,6 +196,7 @@ def _sought(clip, since, lost): # frames from before `since` on; all of them whe
             yield from frames
             return
 
+# %% ../nbs/07e_video.ipynb #vid0018a
 def pictures(clip:Clip, # From read_clip; what was missing is told in its `notes`
              since:int|None=None, # First time that is wanted
              until:int|None=None # First time that is not
@@ -208,8 +214,10 @@ def pictures(clip:Clip, # From read_clip; what was missing is told in its `notes
         yield Picture(_given(frame, clip), at, frame.duration)
     else:
         if end < clip.seconds - max(.1, 3/clip.rate):
-            clip.notes.setdefault('end', f'ends after {end:.1f} of {clip.seconds:.1f} seconds: the rest is missing')
-    if lost or bad: clip.notes.setdefault('bad', f'is damaged: {len(lost)} places were left out, {bad} frames are faulty')
+            said = f'ends after {end:.1f} of {clip.seconds:.1f} seconds, the rest is missing'
+            clip.notes.setdefault('end', said)
+    if lost or bad:
+        clip.notes.setdefault('bad', f'is damaged: {len(lost)} places were left out, {bad} frames are faulty')
     if moved: clip.notes.setdefault('moved', f'says no time for {moved} frames; they follow the one before')
 
 # %% ../nbs/07e_video.ipynb #vid0001b
@@ -236,6 +244,7 @@ def lights(frame, # In the format of the clip
     else: found = _sums(Y, down, across)
     return torch.from_numpy(np.stack([np.take(o, found) for o in _tables(clip.bits, clip.full, down*across)]))
 
+# %% ../nbs/07e_video.ipynb #vid0001f
 def copy_size(clip:Clip, size:int # Side of the square whose area the copy has
              ) -> tuple: # Height and width
     "Of what the network is to see."

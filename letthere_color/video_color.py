@@ -54,10 +54,12 @@ def coded_chroma(Y:Tensor, # Luma in [0,1], any shape
     room = torch.where(step > 0, 1 - Y, Y)/step.abs().clamp(min=1e-6)
     return torch.stack([b/(2 - 2*kb), r/(2 - 2*kr)])*room.amin(0).clamp(0, 1)
 
+# %% ../nbs/07d_video_color.ipynb #vid0009a
 @lru_cache(4)
 def chroma_table(weights:tuple, primaries:int) -> Tensor: # `(1,2,65,45,45)`: Cb and Cr by Y', a, b
     "`coded_chroma` on a grid, for `F.grid_sample`."
-    Y, a, b = torch.meshgrid(torch.linspace(0, 1, 65), *[torch.linspace(-AB_MAX, AB_MAX, 45)]*2, indexing='ij')
+    c = torch.linspace(-AB_MAX, AB_MAX, 45)
+    Y, a, b = torch.meshgrid(torch.linspace(0, 1, 65), c, c, indexing='ij')
     return coded_chroma(Y, torch.stack([a, b]), weights, xyz2rgb(primaries))[None]
 
 def look_up(table:Tensor, # From chroma_table

@@ -13,13 +13,14 @@ from fractions import Fraction
 from pathlib import Path
 from .core import PhotoError
 from .video import Clip, need_av, open_clip, planar
+from .video_color import weights_of
 
 # %% ../nbs/07f_video_parts.ipynb #vpa00006
 CODECS = 'h264 hevc vp9 av1 ffv1'
 _ENCODERS = dict(h264=('libx264', 18, dict(preset='fast')), hevc=('libx265', 20, dict(preset='fast')),
                  vp9=('libvpx-vp9', 24, {'b': '0', 'row-mt': '1', 'cpu-used': '4'}),
                  av1=('libsvtav1', 25, dict(preset='8')), ffv1=('ffv1', None, dict(level='3', slicecrc='1')))
-CONTAINERS = {'.mp4': 'mp4', '.m4v': 'mp4', '.mov': 'mov', '.mkv': 'matroska', '.webm': 'webm'} # that are written
+CONTAINERS = {'.mp4': 'mp4', '.m4v': 'mp4', '.mov': 'mov', '.mkv': 'matroska', '.webm': 'webm'} # written
 
 @dataclass
 class Coding:
@@ -28,8 +29,10 @@ class Coding:
     crf:float|None=None # None: that of the codec
     lossless:bool=False
     def __post_init__(self):
-        if self.codec not in CODECS.split(): raise PhotoError(f'{self.codec}: is no codec here; take one of {CODECS}')
-        if self.crf is not None and not 0 <= self.crf <= 63: raise PhotoError(f'crf is {self.crf}: give 0 (best) to 51')
+        if self.codec not in CODECS.split():
+            raise PhotoError(f'{self.codec}: is no codec here; take one of {CODECS}')
+        if self.crf is not None and not 0 <= self.crf <= 63:
+            raise PhotoError(f'crf is {self.crf}: give 0 (best) to 51')
     encoder = property(lambda self: _ENCODERS[self.codec][0])
 
     @property
@@ -41,6 +44,7 @@ class Coding:
         exact = dict(h264=dict(qp='0'), vp9=dict(lossless='1'), av1={'svtav1-params': 'lossless=1'})
         return {k: v for k, v in o.items() if k != 'crf'} | exact.get(self.codec, {})
 
+# %% ../nbs/07f_video_parts.ipynb #vpa0006a
 def coding_for(path:Path, codec:str|None=None, crf:float|None=None, lossless:bool=False) -> Coding:
     "The one that was asked for; else H.264, or VP9 where a file takes no other. Raises `PhotoError`."
     return Coding(codec or ('vp9' if path.suffix.lower() == '.webm' else 'h264'), crf, lossless)
@@ -51,7 +55,7 @@ def fit_format(clip:Clip, coding:Coding):
     whole, clip.to = planar(clip.format), planar(clip.format, can)
     now, then = (int(o.partition('p')[2].removesuffix('le') or 8) for o in (whole, clip.to))
     if then < now and coding.lossless:
-        raise PhotoError(f'{clip.path}: has {now} bits, {coding.codec} keeps {then} of them; take --codec ffv1')
+        raise PhotoError(f'{clip.path}: has {now} bits, {coding.codec} keeps {then}; take --codec ffv1')
     if then < now: clip.notes['bits'] = f'has {now} bits, {coding.codec} keeps {then} of them; ffv1 keeps all'
 
 # %% ../nbs/07f_video_parts.ipynb #vpa00009
@@ -63,8 +67,9 @@ def _add_picture(container, clip:Clip, coding:Coding): # -> a stream for encoded
     ctx = s.codec_context
     s.width, s.height, s.pix_fmt, ctx.framerate, ctx.time_base = *clip.size, clip.to, clip.rate, clip.unit
     s.time_base = clip.unit
-    guess = 1 if clip.weights == (.2126, .0722) else 6
-    for k, v in clip.tags.items(): setattr(ctx, k, guess if k == 'colorspace' and v not in (1, 4, 5, 6, 7, 9, 10) else v)
+    guess = 1 if clip.weights == weights_of(1, 0) else 6
+    for k, v in clip.tags.items():
+        setattr(ctx, k, guess if k == 'colorspace' and weights_of(v, 0) == weights_of(2, 0) and v != 5 else v)
     if clip.stretch != 1: ctx.sample_aspect_ratio = clip.stretch
     if clip.field_order > 1:
         ctx.field_order = clip.field_order
@@ -73,6 +78,7 @@ def _add_picture(container, clip:Clip, coding:Coding): # -> a stream for encoded
     if clip.matrix: s.set_display_matrix(clip.matrix)
     return s
 
+# %% ../nbs/07f_video_parts.ipynb #vpa0009a
 class PartWriter:
     "Encodes frames into an open file; `close` brings the last ones."
     def __init__(self, f, clip:Clip, coding:Coding):
@@ -81,7 +87,7 @@ class PartWriter:
     def _write(self, packets):
         for p in packets:
             at = p.pts*p.time_base/self.unit
-            if at.denominator != 1: raise PhotoError(f'time {p.pts} of a frame got lost on its way; report this')
+            if at.denominator != 1: raise PhotoError(f'the time of a frame, {p.pts}, got lost; report this')
             self.f.write(_HEAD.pack(int(at), p.is_keyframe, p.size) + bytes(p))
     def add(self, picture): # A Picture
         frame = picture.frame
@@ -97,15 +103,15 @@ def read_part(path:Path): # Yields time, is it a key frame, bytes
             yield at, key, f.read(n)
 
 # %% ../nbs/07f_video_parts.ipynb #vpa0000d
-_OWN = {'major_brand', 'minor_version', 'compatible_brands', 'encoder', 'duration', 'rotate'} # said by the format itself
+_OWN = 'major_brand', 'minor_version', 'compatible_brands', 'encoder', 'duration', 'rotate'
+_COUNTED = 'bps', 'duration', 'number_of_', '_statistics' # how words begin that count the old bytes
 
-def _said(metadata):
-    return {k: v for k, v in metadata.items() if k.lower() not in _OWN and not k.startswith(('BPS', 'DURATION',
-            'NUMBER_OF_', '_STATISTICS'))}
+def _said(metadata): # without what the format says of itself
+    return {k: v for k, v in metadata.items() if k.lower() not in _OWN and not k.lower().startswith(_COUNTED)}
 
 def _add_copy(out, s, name): # a stream for the packets of `s`
-    if s.type == 'attachment': copy = out.add_stream_from_template(s)
-    else: copy = out.add_stream_from_template(s, opaque=True) if s.codec_context else out.add_stream_from_template(s)
+    how = dict(opaque=True) if s.codec_context else {}
+    copy = out.add_stream_from_template(s, **how)
     copy.metadata.clear(); copy.metadata.update(_said(s.metadata))
     copy.disposition, copy.time_base = s.disposition, s.time_base
     return copy
@@ -121,37 +127,43 @@ def _layout_of(container, picture, out, clip, coding, only=None): # {index of a 
     return copies
 
 def _open_out(file, kind, metadata):
-    flags = '+faststart+use_metadata_tags' if any('.' in k for k in metadata) else '+faststart'
-    how = dict(movflags=flags if isinstance(file, str) else flags.replace('+faststart', '')) if kind in ('mp4', 'mov') else {}
-    return need_av().open(file, 'w', format=kind, container_options={k: v for k, v in how.items() if v})
+    flags = '+faststart'*isinstance(file, str) + '+use_metadata_tags'*any('.' in k for k in metadata)
+    how = dict(movflags=flags) if flags and kind in ('mp4', 'mov') else {}
+    return need_av().open(file, 'w', format=kind, container_options=how)
 
 # %% ../nbs/07f_video_parts.ipynb #vpa0000e
 def _streams(clip): # a container and its picture; for photos nothing, that can be closed
     return open_clip(clip.path) if type(clip) is Clip else (io.BytesIO(), None)
 
+# %% ../nbs/07f_video_parts.ipynb #vpa000eb
+def _fits(clip, coding, kind, only): # can a file of this kind be begun with these streams?
+    av, (container, picture) = need_av(), _streams(clip)
+    with container:
+        try:
+            out = _open_out(io.BytesIO(), kind, {})
+            _layout_of(container, picture, out, clip, coding, only)
+            out.start_encoding()
+        except (av.error.FFmpegError, ValueError): return False
+    return True
+
 def kept_streams(clip:Clip, coding:Coding, path:Path # The file that is to be written
                 ) -> set: # Indices of the streams that are copied
     "What fits into the new file. Raises `PhotoError` if picture, sound or subtitles do not."
-    av, kind, kept = need_av(), CONTAINERS[path.suffix.lower()], set()
+    kind, kept, (container, picture) = CONTAINERS[path.suffix.lower()], set(), _streams(clip)
     if clip.stretch != 1 and kind in ('matroska', 'webm') and coding.codec not in ('h264', 'hevc'):
-        raise PhotoError(f'{path}: {coding.codec} in this file can not say that pixels are {clip.stretch} wide; '
+        raise PhotoError(f'{path}: here {coding.codec} can not say that pixels are {clip.stretch} wide; '
                          'take --codec h264 or hevc, or an .mp4')
-    container, picture = _streams(clip)
-    def fits(only):
-        out = _open_out(io.BytesIO(), kind, {})
-        try: _layout_of(container, picture, out, clip, coding, only); out.start_encoding()
-        except (av.error.FFmpegError, ValueError): return False
-        return True
+    if not _fits(clip, coding, kind, set()):
+        raise PhotoError(f'{path}: {coding.codec} does not fit into this kind of file; name an .mkv')
     with container:
-        if not fits(set()):
-            raise PhotoError(f'{path}: {coding.codec} does not fit into this kind of file; name an .mkv, or another --codec')
         for s in container.streams if picture else ():
-            spoken = s.type == 'data' and (s.name == 'bin_data' or 'timecode' in s.metadata) # chapters, time code: made anew
-            if s.index == picture.index or spoken: continue
-            if fits({s.index}): kept.add(s.index)
+            anew = s.type == 'data' and (s.name == 'bin_data' or 'timecode' in s.metadata) # made again
+            if s.index == picture.index or anew: continue
+            if _fits(clip, coding, kind, {s.index}): kept.add(s.index)
             elif s.type in ('audio', 'subtitle'):
-                raise PhotoError(f'{path}: the {s.type} of {clip.path.name} ({s.name}) does not fit into this kind of file; name an .mkv')
-            else: clip.notes[s.index] = f'has a track ({s.type} {s.name or ""}) that does not fit into {path.suffix}, and is lost'
+                raise PhotoError(f'{path}: the {s.type} of {clip.path.name} ({s.name}) does not fit into '
+                                 'this kind of file; name an .mkv')
+            else: clip.notes[s.index] = f'loses a track ({s.type}) that does not fit into {path.suffix}'
     return kept
 
 # %% ../nbs/07f_video_parts.ipynb #vpa00011
@@ -164,6 +176,7 @@ def decode_times(shown:list # Times of showing, in the order of decoding
     step = max(1, (order[-1] - order[0])//max(1, len(order) - 1)) if order else 1
     return [order[i-wait] if i >= wait else order[0] - (wait - i)*step for i in range(len(order))]
 
+# %% ../nbs/07f_video_parts.ipynb #vpa0011a
 def _encoded(parts, stream, clip, shift, until): # packets of the picture
     av, shown = need_av(), [at for p in parts for at, *_ in read_part(p)]
     order = sorted(shown)
@@ -187,7 +200,7 @@ def _copied(container, copies, first, end, shift): # packets of all else, from `
         p.stream = copies[p.stream.index]
         yield p
 
-# %% ../nbs/07f_video_parts.ipynb #vpa00013
+# %% ../nbs/07f_video_parts.ipynb #vpa0013a
 def _when(p): return float((p.pts if p.dts is None else p.dts)*p.time_base)
 
 def _in_order(*streams): # packets, as a file has them: by time
@@ -197,6 +210,20 @@ def _in_order(*streams): # packets, as a file has them: by time
         yield first[1]
         waiting[waiting.index(first)] = first[0], next(first[0], None)
 
+def _begin(clip, container): # recordings count from anywhere, and are brought to zero
+    if clip.path.suffix.lower() in CONTAINERS or not container.start_time: return 0
+    return int(Fraction(container.start_time, need_av().time_base)//clip.unit)
+
+def _cut_chapters(chapters, first, end):
+    kept = []
+    for c in chapters:
+        a, z = (c[o]*c['time_base'] - (first or 0) for o in ('start', 'end'))
+        if end is not None: z = min(z, end - (first or 0))
+        a = max(a, 0)
+        if a < z: kept.append(c | dict(start=round(a/c['time_base']), end=round(z/c['time_base'])))
+    return kept
+
+# %% ../nbs/07f_video_parts.ipynb #vpa00013
 def join_parts(clip:Clip, coding:Coding, parts:list, # Files, in order
                file:str, # To write; it may exist
                kind:str, # One of CONTAINERS
@@ -218,20 +245,7 @@ def join_parts(clip:Clip, coding:Coding, parts:list, # Files, in order
             if picture and not strip: out.set_chapters(_cut_chapters(container.chapters(), first, end))
             stream = copies.pop(picture.index if picture else None)
             try:
-                for p in _in_order(_encoded(parts, stream, clip, shift, until),
-                                   *([_copied(container, copies, first, end, shift*clip.unit)] if copies else [])): out.mux(p)
+                others = [_copied(container, copies, first, end, shift*clip.unit)]*bool(copies)
+                for p in _in_order(_encoded(parts, stream, clip, shift, until), *others): out.mux(p)
             except av.error.FFmpegError as e:
-                raise PhotoError(f'{clip.path}: can not be written as {kind} ({e.strerror}); name an .mkv') from None
-
-def _begin(clip, container): # a recording counts from anywhere, and is brought to zero; others stay as they are
-    if clip.path.suffix.lower() in CONTAINERS or not container.start_time: return 0
-    return int(Fraction(container.start_time, need_av().time_base)//clip.unit)
-
-def _cut_chapters(chapters, first, end):
-    kept = []
-    for c in chapters:
-        a, z = (c[o]*c['time_base'] - (first or 0) for o in ('start', 'end'))
-        if end is not None: z = min(z, end - (first or 0))
-        a = max(a, 0)
-        if a < z: kept.append(c | dict(start=round(a/c['time_base']), end=round(z/c['time_base'])))
-    return kept
+                raise PhotoError(f'{clip.path}: can not be written as {kind} ({e.strerror})') from None
