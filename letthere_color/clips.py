@@ -200,10 +200,14 @@ def colour_film(job:Job,
     "A film in colour. Raises `PhotoError`; what was missing is told in `job.clip.notes`."
     parts, last = begin(job, resume), job.folder/'end.json'
     if not last.exists():
-        look_at(job, tick)
-        done = count(sum(1 for p in parts for _ in read_part(p)) + 1)
-        _write_parts(job, parts, lambda: tick('colouring', next(done)))
-        if not parts: raise PhotoError(f'{job.clip.path}: has no frames there; take another --start or --end')
+        try:
+            look_at(job, tick)
+            done = count(sum(1 for p in parts for _ in read_part(p)) + 1)
+            _write_parts(job, parts, lambda: tick('colouring', next(done)))
+            if not parts: raise PhotoError(f'{job.clip.path}: no frames there; take another --start or --end')
+        except ValueError:
+            if not parts: shutil.rmtree(job.folder)  # nothing to go on with
+            raise
         end = _end(job, parts) if job.cut[1] is None else job.cut[1]
         with whole_file(last) as f:
             f.write(json.dumps(dict(end=end, notes=list(job.clip.notes.values()))).encode())

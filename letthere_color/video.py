@@ -130,14 +130,14 @@ def read_clip(path:str|Path) -> Clip:
         length = stream.duration and float(stream.duration*stream.time_base) or _tagged_length(stream)
         about = not length and container.duration and container.duration/av.time_base*.98 - 1 # of its tracks
         clip = Clip(Path(path), (frame.width, frame.height), stored, stream.time_base,
-                    stream.average_rate or stream.guessed_rate or Fraction(25), tags, frame.pts or 0,
-                    length or max(about, 0), turns=round(frame.rotation/90)%4, to=planar(stored),
-                    field_order=int(ctx.field_order),
+                    stream.average_rate or Fraction(25), tags, frame.pts or 0, length or max(about, 0),
+                    round(frame.rotation/90)%4, to=planar(stored), field_order=int(ctx.field_order),
                     matrix=np.frombuffer(turned, np.int32).tolist() if turned else None,
                     stretch=stream.sample_aspect_ratio or Fraction(1))
-    if n > 1: clip.notes['others'] = f'has {n} pictures; one is coloured, the others are copied'
+    if n > 1: clip.notes['others'] = f'has {n} pictures; one is coloured, others are copied'
     if tags['color_trc'] in (16, 18): clip.notes['hdr'] = 'is HDR; its colours are made as those of others'
-    if stored.startswith(('yuva', 'rgba', 'bgra', 'argb', 'gbrap')): clip.notes['clear'] = 'may be transparent; that is lost'
+    clear = stored.startswith(('yuva', 'rgba', 'bgra', 'gbrap'))
+    if clear: clip.notes['clear'] = 'may be transparent; that is lost'
     return clip
 
 # %% ../nbs/07e_video.ipynb #vid00017
