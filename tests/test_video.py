@@ -169,7 +169,7 @@ def test_killed_at_any_moment(tmp_path):
     film(tmp_path/'film.mp4', lambda f: add_picture(f, 'libx264', range(N), Fraction(1, 24)), add_sound)
     calls = n_calls(work, tmp_path, 'whole.mp4')
     chance, reached = seeded('killed films'), set()
-    for i in range(10):
+    for _ in range(10):
         if (tmp_path/'out.mp4').exists(): break
         p = get_context('fork').Process(target=killed, args=(chance.randrange(calls//2, calls), tmp_path))
         p.start(); p.join(PATIENCE)
