@@ -58,8 +58,8 @@ def plan_films(sources:list[str], output:Path|None=None, overwrite:bool=False) -
             raise PhotoError(f'{out}: is the film itself; choose another name with -o')
         if out.exists() and not overwrite:
             raise PhotoError(f'{out}: exists already; --overwrite replaces it, -o names another file')
-        if out.parent.exists() and not out.parent.is_dir():
-            raise PhotoError(f'{out.parent}: is a file; name another folder with -o')
+        near = next(o for o in out.absolute().parents if o.exists())
+        if not near.is_dir(): raise PhotoError(f'{near.name}: is a file; name another folder with -o')
     if len({out for _, out in plan}) < len(plan): raise PhotoError('two films would become one; name each')
     return plan
 
