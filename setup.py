@@ -20,7 +20,7 @@ setup(
     packages=[cfg['lib_path']],
     package_data={cfg['lib_path']: ['weights/*', 'weights/**/*', 'web/*', 'web/**/*']},
     install_requires=cfg['requirements'].split(),
-    extras_require={o: cfg[f'{o}_requirements'].split() for o in ('train', 'metrics', 'onnx', 'openvino', 'ray', 'raw', 'heif', 'pdf', 'formats', 'archive', 'test', 'dev')},
+    extras_require={o: cfg[f'{o}_requirements'].split() for o in ('train', 'metrics', 'onnx', 'openvino', 'ray', 'raw', 'heif', 'pdf', 'formats', 'archive', 'video', 'test', 'dev')},
     entry_points={'console_scripts': cfg['console_scripts'].split(),
                   'nbdev': [f"{cfg['lib_path']}={cfg['lib_path']}._modidx:d"]},
     zip_safe=False,

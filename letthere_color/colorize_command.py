@@ -27,7 +27,8 @@ Upsampling, Dtype, Engine, Format = (_choices(*o) for o in dict(
 
 # %% ../nbs/11c_colorize_command.ipynb #ab5b7473
 _photos = Argument(None, metavar='INPUT...',
-                   help='Photos, folders, patterns like "*.tif", or - for standard input.')
+                   help='Photos, folders, patterns like "*.tif", or - for standard input; films, animations, '
+                        'numbered scans as scan_%04d.png.')
 _output = Option(None, '-o', '--output', help='A file, a folder that mirrors the input, or - for standard '
                                               'output. Default: NAME_color.EXT.')
 _style = Option(None, metavar='PHOTO|class:NAME',
@@ -68,6 +69,51 @@ _provenance = Option(True, help='Note in the file that a model made the colours.
 _json = Option(False, '--json', help='A line of JSON for each photo.')
 _demo = Option(False, '--demo', help='Colour a sample photo into demo_color.jpg.')
 
+# %% ../nbs/11c_colorize_command.ipynb #11cfilm1
+_codec = Option(None, metavar='|'.join(constant('video_parts', 'CODECS').split()),
+                help='Of films. Default: h264, of .webm vp9.')
+_crf = Option(None, min=0, max=63, help='Quality of films, less is better. Default: 18 for h264.')
+_lossless = Option(False, '--lossless', help='Films: the luminance stays, byte for byte.')
+_start = Option(None, metavar='TIME', help='Of films: begin there; seconds, or 1:23.5.')
+_end = Option(None, metavar='TIME', help='Of films: end there.')
+_fps = Option(24., min=.01, help='Pictures in a second, of numbered photos that become a film.')
+_shots = Option(None, metavar='FILE.json', help='Styles and hints for shots, by the numbers of --preview.')
+_preview = Option(False, '--preview', help='Films: only a sheet with one frame of each shot, and numbers.')
+_steady = Option(True, help='Films: keep colours steady within a shot, or colour each frame alone.')
+_resume = Option(True, help='Films: go on with the parts that were finished, or begin anew.')
+
+def _moving(photos, output): # Is this a film, an animation that stays one, or a row of photos?
+    def named(p, kinds): return bool(p) and Path(p).suffix.lower() in kinds
+    films, animated = constant('video', 'VIDEO').split(), ('.gif', '.webp', '.png', '.apng')
+    if any(named(o, films) or re.search(r'%0?\d*d', Path(o).name) for o in photos or ()): return True
+    if len(photos or ()) != 1 or photos[0] == '-' or str(output) == '-': return False
+    row = re.search(r'%0?\d*d', str(output or ''))
+    row = re.search(r'%0?\d*d', str(output or ''))
+    if Path(photos[0]).is_dir(): return named(output, [*films, '.gif']) or bool(row)
+    if not named(photos[0], animated) or output and not named(output, [*films, *animated]): return False
+    from letthere_color.stills import is_animation
+    return is_animation(photos[0])
+
+# %% ../nbs/11c_colorize_command.ipynb #11cfilm3
+def _load(o): # A Colorizer; `o`: all options
+    import torch
+    from letthere_color.inference import Colorizer
+    size, dtype = o['size'], getattr(torch, o['dtype'].value, None)
+    return Colorizer.from_pretrained(
+        o['model'], o['device'], size if size == 'full' else int(size), dtype, style=o['style'],
+        style_strength=o['style_strength'], saturation=o['saturation'], frame=o['frame'],
+        guided=o['upsampling'] == Upsampling.guided, keep_ink=o['keep_ink'], engine=o['engine'].value)
+
+def _films(o, debug): # `o`: all options
+    from letthere_color.clip_command import film_command
+    if film_command(o | dict(debug=debug), lambda: _load(o)): raise Exit(1)
+
+def _for_films(o): # Raises BadParameter if something was said that is for films
+    said = dict(codec=None, crf=None, lossless=False, start=None, end=None, fps=24., shots=None,
+                preview=False)
+    for name, usual in (said | dict(steady=True, resume=True)).items():
+        if o[name] != usual: raise BadParameter(f'--{name} is for films, and there is none')
+
 # %% ../nbs/11c_colorize_command.ipynb #12231d02
 def _check(photos, output, style, strength, size, as_json, demo, frame='auto', skip_colour=False):
     "Raises BadParameter. Does a photo come or go through a pipe?"
@@ -104,21 +150,20 @@ def colorize(
     model:str=MODEL, device:str=DEVICE, dtype:Dtype=_dtype, engine:Engine=_engine,
     format:Format=_format, quality:int=_quality, max_pixels:float=_max_pixels,
     strip:bool=_strip, sidecar:bool=_sidecar, keep_luma:bool=_luma,
-    provenance:bool=_provenance, as_json:bool=_json, demo:bool=_demo):
-    "Colour photos; the originals stay as they are."
+    provenance:bool=_provenance, as_json:bool=_json, demo:bool=_demo,
+    codec:str=_codec, crf:float=_crf, lossless:bool=_lossless, start:str=_start, end:str=_end, fps:float=_fps,
+    shots:Path=_shots, preview:bool=_preview, steady:bool=_steady, resume:bool=_resume):
+    "Colour photos and films; the originals stay as they are."
+    said, debug = dict(locals()), context.find_root().params['debug']
     piped = _check(photos, output, style, style_strength, size, as_json, demo, frame, skip_colour)
+    if _moving(photos, output): return _films(said, debug)
+    _for_films(said)
     suffix = f'.{format.value}' if format else None
     plan = None if piped else plan_photos(photos, output, recursive, suffix, overwrite)
     told = _told(photos, plan, hint, hints, only)
-    import torch
-    from letthere_color.inference import Colorizer
-    colorizer = Colorizer.from_pretrained(
-        model, device, size if size == 'full' else int(size), getattr(torch, dtype.value, None), style=style,
-        style_strength=style_strength, saturation=saturation, guided=upsampling == Upsampling.guided,
-        frame=frame, keep_ink=keep_ink, engine=engine.value)
+    colorizer = _load(said)
     if told: colorizer = colorizer.told(**told)
     options = dict(overwrite=overwrite, strip=strip, label=provenance, max_pixels=round(max_pixels*1e6),
                    sidecar=sidecar, keep_luma=keep_luma, quality=quality)
     if piped: return pipe_photo(colorizer, photos[0], output, suffix, **options)
-    debug = context.find_root().params['debug']
     if colour_all(colorizer, plan, as_json, debug=debug, skip_colour=skip_colour, **options): raise Exit(1)
