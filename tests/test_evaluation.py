@@ -163,7 +163,7 @@ def test_comparison(tmp_path):
     ours, zhang, wide, scenes_only = found['runs']
     difference = zhang['judged']['methods']['model']['ciede2000']['mean'] - ours['judged']['methods']['model']['ciede2000']['mean']
     assert abs(zhang['against_ours']['mean'] - difference) < 1e-3 and scenes_only['judged'] is None and ours['history'][0]['psnr']
-    assert abs(wide['parameters']/ours['parameters'] - 1) < .01 and wide['recipe']['network'] == 'wide' and wide['against_ours']['se'] > 0
+    assert abs(wide['parameters']/ours['parameters'] - 1) < .01 and wide['recipe']['model']['network'] == 'wide' and wide['against_ours']['se'] > 0
 
 @pytest.mark.parametrize('width,size', [(.25, 96), (.5, 112), (.125, 64)])
 def test_control_of_equal_size(width, size):

@@ -176,11 +176,13 @@ def test_frames_as_told(painter, labs):
     with pytest.raises(ValueError, match='give the size of a frame'): SteadyColors(part)
 
 def test_a_faded_film_is_stretched_by_one_line(painter, labs):
-    film = 55 + .2*pan(labs['china'], 6)[1]
-    s = looked_at(painter, film)
-    assert s.shot(0).lines is not None
-    plain = paint(painter.model, film[:,None]/100, s.shot(0).around)
-    assert s.painted(0, film).norm(dim=1).mean() > 1.1*plain.norm(dim=1).mean()
+    "However faded: the network sees the same, and paints the same"
+    faded = [55 + rest*pan(labs['china'], 6)[1] for rest in (.2, .4)]
+    steady = [looked_at(painter, o) for o in faded]
+    assert all(o.shot(0).lines is not None for o in steady)
+    def apart(a, b): return (a - b).norm(dim=1).mean()
+    same = apart(*(s.painted(0, o) for s, o in zip(steady, faded)))
+    assert same < .2 and apart(*(paint(painter.model, o[:,None]/100, s.shot(0).around) for s, o in zip(steady, faded))) > 10*same
 
 def test_styles_and_hints_of_a_shot(painter, labs):
     a, b = pan(labs['china'], 8)[1], pan(labs['rocket'], 8)[1]

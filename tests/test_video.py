@@ -169,9 +169,9 @@ def test_killed_at_any_moment(tmp_path):
     film(tmp_path/'film.mp4', lambda f: add_picture(f, 'libx264', range(N), Fraction(1, 24)), add_sound)
     calls = n_calls(work, tmp_path, 'whole.mp4')
     chance, reached = seeded('killed films'), set()
-    for _ in range(10):
+    for n in [calls*9//10, *(chance.randrange(calls//2, calls) for _ in range(9))]:  # first of all when some parts are whole
         if (tmp_path/'out.mp4').exists(): break
-        p = get_context('fork').Process(target=killed, args=(chance.randrange(calls//2, calls), tmp_path))
+        p = get_context('fork').Process(target=killed, args=(n, tmp_path))
         p.start(); p.join(PATIENCE)
         assert p.exitcode == -9
         reached |= {o.name for o in tmp_path.glob('out.mp4.parts/*.part')}
