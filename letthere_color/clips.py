@@ -125,8 +125,9 @@ def begin(job:Job, resume:bool=True # Go on with the parts that are there?
     if not resume: shutil.rmtree(job.folder, ignore_errors=True)
     if plan.exists():
         old = json.loads(plan.read_text(encoding='utf-8'))
-        if other := ' and '.join(k for k in job.plan if old.get(k) != job.plan[k]):
-            raise PhotoError(f'{job.folder}: was begun with another {other}; give the same, or --no-resume')
+        old, new = (o | o['about'] for o in (old, job.plan))
+        if other := ', '.join(k for k in new if k != 'about' and old.get(k) != new[k]):
+            raise PhotoError(f'{job.folder}: was begun otherwise ({other}); give the same, or --no-resume')
     else:
         try: job.folder.mkdir(parents=True, exist_ok=True)
         except OSError as e:

@@ -73,7 +73,8 @@ _demo = Option(False, '--demo', help='Colour a sample photo into demo_color.jpg.
 _codec = Option(None, metavar='|'.join(constant('video_parts', 'CODECS').split()),
                 help='Of films. Default: h264, of .webm vp9.')
 _crf = Option(None, min=0, max=63, help='Quality of films, less is better. Default: 18 for h264.')
-_lossless = Option(False, '--lossless', help='Films: the luminance stays, byte for byte.')
+_lossless = Option(False, '--lossless', help='Films: the luminance stays, byte for byte. '
+                                                'Of H.264, few players show that.')
 _start = Option(None, metavar='TIME', help='Of films: begin there; seconds, or 1:23.5.')
 _end = Option(None, metavar='TIME', help='Of films: end there.')
 _fps = Option(24., min=.01, help='Pictures in a second, of numbered photos that become a film.')
@@ -81,13 +82,14 @@ _shots = Option(None, metavar='FILE.json', help='Styles and hints for shots, by 
 _preview = Option(False, '--preview', help='Films: only a sheet with one frame of each shot, and numbers.')
 _steady = Option(True, help='Films: keep colours steady within a shot, or colour each frame alone.')
 _resume = Option(True, help='Films: go on with the parts that were finished, or begin anew.')
+_OF_FILMS = dict(codec=_codec, crf=_crf, lossless=_lossless, start=_start, end=_end, fps=_fps, shots=_shots,
+                 preview=_preview, steady=_steady, resume=_resume)
 
 def _moving(photos, output): # Is this a film, an animation that stays one, or a row of photos?
     def named(p, kinds): return bool(p) and Path(p).suffix.lower() in kinds
     films, animated = constant('video', 'VIDEO').split(), ('.gif', '.webp', '.png', '.apng')
     if any(named(o, films) or re.search(r'%0?\d*d', Path(o).name) for o in photos or ()): return True
     if len(photos or ()) != 1 or photos[0] == '-' or str(output) == '-': return False
-    row = re.search(r'%0?\d*d', str(output or ''))
     row = re.search(r'%0?\d*d', str(output or ''))
     if Path(photos[0]).is_dir(): return named(output, [*films, '.gif']) or bool(row)
     if not named(photos[0], animated) or output and not named(output, [*films, *animated]): return False
@@ -109,10 +111,8 @@ def _films(o, debug): # `o`: all options
     if film_command(o | dict(debug=debug), lambda: _load(o)): raise Exit(1)
 
 def _for_films(o): # Raises BadParameter if something was said that is for films
-    said = dict(codec=None, crf=None, lossless=False, start=None, end=None, fps=24., shots=None,
-                preview=False)
-    for name, usual in (said | dict(steady=True, resume=True)).items():
-        if o[name] != usual: raise BadParameter(f'--{name} is for films, and there is none')
+    for name, option in _OF_FILMS.items():
+        if o[name] != option.default: raise BadParameter(f'--{name} is for films, and there is none')
 
 # %% ../nbs/11c_colorize_command.ipynb #12231d02
 def _check(photos, output, style, strength, size, as_json, demo, frame='auto', skip_colour=False):

@@ -30,7 +30,10 @@ _KINDS = {'raw': '3fr arw cr2 cr3 crw dcr dng erf iiq kdc mef mos mrw nef nrw or
                  'srf srw x3f',
           'HEIF': 'heic heif hif', 'JPEG XL': 'jxl', 'JPEG 2000': 'j2c j2k jp2 jpc jpf jpx', 'AVIF': 'avif',
           'Photoshop': 'psb psd', 'GIMP': 'xcf',
-          'PDF, read when named': 'pdf', 'HDR': 'exr hdr', 'JPEG': 'jif jls jps mpo',
+          'PDF, read when named': 'pdf',
+          'film, coloured when named': '3gp avi dv flv m2ts m2v m4v mkv mov mp4 mpeg mpg mts mxf ogv '
+                                       'vob webm wmv',
+          'HDR': 'exr hdr', 'JPEG': 'jif jls jps mpo',
           'other pictures': 'cin dcm dds dpx fits ico pbm pcd pcx pnm sgi svg tga wdp'} # their extensions
 
 def left_out_photos(inputs, recursive:bool=False, without:Path|None=None # As for find_photos

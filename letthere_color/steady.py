@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SHARES', 'WINDOW', 'CUT', 'REACH', 'KEEP', 'LIKE', 'levels', 'level_change', 'scene_change', 'across', 'find_shots',
-           'running_mean', 'shift', 'moved', 'follow_ways', 'follow', 'Shot', 'SteadyColors']
+           'running_mean', 'shift', 'moved', 'follow_ways', 'follow', 'Shot', 'SteadyColors', 'told_of']
 
 # %% ../nbs/11b_steady.ipynb #stdy0004
 import math
@@ -191,6 +191,11 @@ def look(self:SteadyColors, i:int, # Number of the frame, from 0; one after the 
     for k, o in dict(levels=levels(L), boxes=np.int16(box), scenes=scene).items(): self.rows[k].append(o)
 
 # %% ../nbs/11b_steady.ipynb #stdy0041
+def told_of(numbers, shots): # Numbers from 0
+    "Raises ValueError if there is no such shot; it counts from 1, as a person does."
+    for k in numbers:
+        if not 0 <= k < len(shots): raise ValueError(f'there is no shot {k + 1}: the film has {len(shots)}.')
+
 @patch(as_prop=True)
 def shots(self:SteadyColors) -> list: # First frame of each, and the one after its last
     "The shots, as soon as all frames have been looked at. Raises ValueError if one is told of that is none."
@@ -198,9 +203,7 @@ def shots(self:SteadyColors) -> list: # First frame of each, and the one after i
         seen = self.looked
         self._at = None, None
         self._shots = find_shots(seen['levels'], seen['scenes'] if seen['scenes'].size else None)
-        for k in {*self.styles, *self.hints}:
-            if k not in range(len(self._shots)):
-                raise ValueError(f'shot {k} is told of: there are {len(self._shots)}, counted from 0.')
+        told_of({*self.styles, *self.hints}, self._shots)
     return self._shots
 
 @patch

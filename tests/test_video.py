@@ -12,7 +12,8 @@ from letthere_color.clips import ahead, colour_film, EachFrame, Job
 from letthere_color.core import PhotoError
 from letthere_color.inference import Colorizer
 from letthere_color.steady import SteadyColors
-from letthere_color.video import luma, pictures, read_clip
+from letthere_color import folders
+from letthere_color.video import luma, pictures, read_clip, VIDEO
 from letthere_color.video_parts import coding_for
 
 SIZE, N = (64, 48), 16
@@ -191,7 +192,7 @@ def test_parts_are_used(tmp_path, monkeypatch):
         with pytest.raises(Stop): work(tmp_path)
     parts = {o: o.stat().st_mtime_ns for o in tmp_path.glob('out.mp4.parts/*')}
     assert sum(o.suffix == '.part' for o in parts) == 4
-    with pytest.raises(PhotoError, match='begun with another about'): work(tmp_path, about=dict(style='sunset'))
+    with pytest.raises(PhotoError, match=r'begun otherwise \(style\)'): work(tmp_path, about=dict(style='sunset'))
     (tmp_path/'out.mp4.parts/00003.part').unlink(); (tmp_path/'out.mp4.parts/end.json').unlink()
     with monkeypatch.context() as m:
         m.setattr(clips, 'join_parts', joined)
@@ -286,7 +287,24 @@ def test_shots(tmp_path):
     strong = [c.astype(int).std() for *_, c in frames(tmp_path/'film_color.mp4')]
     assert min(strong[:12]) > 1 and max(strong[12:]) == 0
     (tmp_path/'shots.json').write_text(json.dumps({'3': dict(style='class:sunset')}))
-    fails(tmp_path, 'colorize', 'film.mp4', '-o', 'b.mp4', '--shots', 'shots.json', '--model', 'tiny', says=['shot'])
+    fails(tmp_path, 'colorize', 'film.mp4', '-o', 'b.mp4', '--shots', 'shots.json', '--model', 'tiny', says=['there is no shot 3: the film has 2'])
+    (tmp_path/'shots.json').write_text(json.dumps({'4': dict(saturation=0)}))
+    fails(tmp_path, 'colorize', 'film.mp4', '-o', 'c.mp4', '--shots', 'shots.json', '--model', 'tiny', says=['there is no shot 4: the film has 2'])
+
+def test_names(tmp_path):
+    "Films in a folder are told of, patterns name them, a folder for results need not be there; the note says from what and how"
+    (tmp_path/'mixed').mkdir()
+    Image.fromarray(view(0)).save(tmp_path/'mixed/a.png')
+    for o in 'ab': film(tmp_path/f'mixed/{o}.mp4', lambda f: add_picture(f, 'libx264', range(4), Fraction(1, 24)))
+    r = letthere(tmp_path, 'colorize', 'mixed', '-o', 'out', '--model', 'tiny')
+    assert r.returncode == 0 and 'a.png' in r.stdout and '2' in r.stderr and 'film, coloured when named (.mp4)' in r.stderr, r.stderr
+    assert {f'.{o}' for o in folders._KINDS['film, coloured when named'].split()} == {*VIDEO.split()} - {'.ts'}  # which is TypeScript, more often
+    r = letthere(tmp_path, 'colorize', 'mixed/*.mp4', '-o', 'new', '--model', 'tiny', '--style', 'class:sunset')
+    assert r.returncode == 0 and sorted(o.name for o in (tmp_path/'new').iterdir()) == ['a.mp4', 'b.mp4'], r.stderr
+    with av.open(str(tmp_path/'new/b.mp4')) as f: assert 'master=b.mp4, style=class:sunset' in f.metadata['comment']
+    r = letthere(tmp_path, 'colorize', 'mixed/a.mp4', '-o', 'one', '--model', 'tiny')
+    assert r.returncode == 0 and (tmp_path/'one/a.mp4').is_file()
+    fails(tmp_path, 'colorize', '*.mkv', '--model', 'tiny', says=['*.mkv'])
 
 @pytest.mark.parametrize('suffix', ['.gif', '.webp', '.png'])
 def test_animations(tmp_path, suffix):
