@@ -18,7 +18,7 @@ def _reference(cell):
     "Name, docstring, line in the module and the reference of one function, as nbdev wrote them; None for other cells"
     name = re.search(r'^show_doc\((.*)\)', text_of(cell['source']), re.M)
     if cell['cell_type'] != 'code' or not name: return
-    said = ''.join(text_of(o.get('data', {}).get('text/markdown', '')) for o in cell['outputs'])
+    said = ''.join(text_of(o.get('data', {}).get('text/markdown', '')) for o in cell['outputs']).replace('*Call self as a function.*', '')  # what inspect says where there is no docstring
     line, source = re.search(r'\.py#L(\d+)', said), re.search(r'^\[source\].*$', said, re.M)  # none for what was wrapped
     doc = re.search(r'^\*(.*)\*$', said, re.M | re.S)
     body = said[said.find('```'):]
