@@ -193,7 +193,7 @@ def test_styles_and_hints_of_a_shot(painter, labs):
     assert torch.equal(styled[:8], plain[:8]) and not torch.allclose(styled[8:], plain[8:], atol=1)
     told = coloured(painter, film, size=(192, 144), hints={0: [Hint((96, 72), 'lime', 60)]})
     assert torch.equal(told[8:], plain[8:]) and told[3,0,36,48] < plain[3,0,36,48] - 5
-    with pytest.raises(ValueError, match='shot 2 is told of: there are 2'): coloured(painter, film, styles={2: red})
+    with pytest.raises(ValueError, match='there is no shot 3: the film has 2'): coloured(painter, film, styles={2: red})
     with pytest.raises(ValueError, match='give the size of a frame'): SteadyColors(painter, hints={0: []})
 
 # ---- order, and stopping
