@@ -3,7 +3,7 @@
     python benchmarks/video_speed.py [FRAMES] [RESULT.json]
 
 A pan over a photo of scikit-learn at 1280 x 720, H.264; all steps, from the film to the new film. Each model runs in a process of its own."""
-import json, os, platform, resource, subprocess, sys, tempfile, time
+import json, os, platform, resource, subprocess, sys, tempfile, time, torch
 from pathlib import Path
 
 def make(path, n):
@@ -24,6 +24,7 @@ def measure(path, model, steady, folder):
     from letthere_color.shots import colours_for
     from letthere_color.video import fill, pictures, read_clip
     from letthere_color.video_parts import Coding, PartWriter
+    torch.set_num_threads(1)  # as the parts of a film do
     colorizer, clip, spent, clock = Colorizer.from_pretrained(model), read_clip(path), {}, time.process_time
     begun = clock(); n = sum(1 for _ in pictures(clip)); spent['decode'] = clock() - begun
     some = [o for _, o in zip(range(12), seen(clip, 176))]

@@ -163,7 +163,7 @@ def _film(clip, colorizer, out, o, steady): # a Job; o: options as of colour_one
     coding = coding_for(out, o['codec'], o['crf'], o['lossless'])
     strength = strength_for(c, told, colorizer.saturation)
     return Job(clip, out, coding, c, colorizer.size, colorizer.guided, strength,
-               _times(clip, o['start'], o['end']), about, batch=1 if on_cpu else 8)
+               _times(clip, o['start'], o['end']), about, batch=4 if on_cpu else 8)
 
 # %% ../nbs/11bd_clip_command.ipynb #clc0014a
 def _as_images(job, out, tick, overwrite, note): # a film as an animation, or as numbered photos

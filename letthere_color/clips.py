@@ -34,6 +34,7 @@ def ahead(items, n:int=AHEAD): # Yields the same items
             try: return waiting.put(o, timeout=.1)
             except queue.Full: pass
     def work():
+        torch.set_num_threads(1)  # of this thread: the others are at work
         try:
             for o in items:
                 put((o, None))
@@ -104,7 +105,7 @@ class Job:
             fit_format(self.clip, self.coding)
             self.kept = kept_streams(self.clip, self.coding, self.out)
         w, h = self.clip.size
-        self.n = max(1, min(self.part, 500_000_000//(w*h)))
+        self.n = max(1, min(self.part, 500_000_000//(w*h))//self.batch)*self.batch  # batches stay the same
         self.folder = self.out.with_name(self.out.name + '.parts')
 
 # %% ../nbs/11ba_clips.ipynb #cli000b8
@@ -137,18 +138,23 @@ def begin(job:Job, resume:bool=True # Go on with the parts that are there?
     return sorted(job.folder.glob('*.part'))
 
 # %% ../nbs/11ba_clips.ipynb #cli0000c
+def _answers(job, since, done): # Yields what `seen` does, and its colours, and what `colours` remembers
+    with closing(ahead(seen(job.clip, job.size, since, job.cut[1]))) as frames:
+        while some := list(islice(frames, job.batch)):
+            L = torch.cat([copy[0] for *_, copy in some])*100
+            for i, frame, l, ab in zip(count(done), some, L, job.colours.painted(done, L)):
+                ab = job.colours.steadied(i, l, ab)[None]*job.saturation(i)
+                yield *frame, ab, job.colours.memory
+            done += len(some)
+
 def coloured(job:Job, since:int|None=None, # First time that is wanted
              done:int=0 # Frames before that
             ): # Yields Pictures in colour, and what `colours` remembers after each
     "All frames from a time on."
-    with closing(ahead(seen(job.clip, job.size, since, job.cut[1]))) as frames:
-        while some := list(islice(frames, job.batch)):
-            L = torch.cat([copy[0] for *_, copy in some])*100
-            for i, (p, light, copy), l, ab in zip(count(done), some, L, job.colours.painted(done, L)):
-                ab = job.colours.steadied(i, l, ab)[None]*job.saturation(i)
-                fill(job.clip, p.frame, light, ab, copy, job.guided)
-                yield p, job.colours.memory
-            done += len(some)
+    with closing(ahead(_answers(job, since, done))) as frames:
+        for p, light, copy, ab, memory in frames:
+            fill(job.clip, p.frame, light, ab, copy, job.guided)
+            yield p, memory
 
 # %% ../nbs/11ba_clips.ipynb #cli000ca
 def _keep(path, **arrays): # in a file that is whole
@@ -161,10 +167,11 @@ def look_at(job:Job, tick=lambda phase, n: None): # As for colour_film
     if path.exists():
         with np.load(path) as known: job.colours.rows = {k: [*known[k]] for k in known}
         return
-    with closing(ahead(seen(job.clip, job.size, *job.cut))) as frames:
-        for i, (_, _, copy) in enumerate(frames):
-            job.colours.look(i, copy[0,0]*100)
-            tick('looking', i + 1)
+    def looks():
+        with closing(ahead(seen(job.clip, job.size, *job.cut))) as frames:
+            for i, (_, _, copy) in enumerate(frames): yield job.colours.look(i, copy[0,0]*100)
+    with closing(ahead(looks())) as done:
+        for i, _ in enumerate(done): tick('looking', i + 1)
     if job.folder.exists(): _keep(path, **job.colours.looked)
 
 # %% ../nbs/11ba_clips.ipynb #cli0aaab

@@ -66,6 +66,10 @@ def look_up(table:Tensor, # From chroma_table
             Y:Tensor, # Luma in [0,1], `(h,w)`
             ab:Tensor # `(2,h,w)`
            ) -> Tensor: # Cb and Cr in [-.5,.5], `(2,h,w)`
-    "Between the points of the table."
-    at = torch.stack([ab[1]/AB_MAX, ab[0]/AB_MAX, Y*2 - 1], -1)
-    return F.grid_sample(table, at[None,None], padding_mode='border', align_corners=True)[0,:,0]
+    "Between the points of the table: in two planes of it, which is faster than in its volume."
+    n, m = table.shape[2:4]
+    y, stacked = Y.clamp(0, 1)*(n - 1), table.flatten(2, 3)  # planes of equal Y', one below the other
+    below, (a, b) = y.floor().clamp(max=n-2), (ab/AB_MAX).clamp(-1, 1)
+    def plane(k): return torch.stack([b, (k*m + (a + 1)*(m - 1)/2)*2/(n*m - 1) - 1], -1)[None]
+    low, high = (F.grid_sample(stacked, plane(below + i), align_corners=True)[0] for i in (0, 1))
+    return low.lerp_(high, y - below)

@@ -17,7 +17,7 @@ from .video_color import weights_of
 
 # %% ../nbs/07f_video_parts.ipynb #vpa00006
 CODECS = 'h264 hevc vp9 av1 ffv1'
-_ENCODERS = dict(h264=('libx264', 18, dict(preset='fast')), hevc=('libx265', 20, dict(preset='fast')),
+_ENCODERS = dict(h264=('libx264', 17, dict(preset='veryfast')), hevc=('libx265', 20, dict(preset='fast')),
                  vp9=('libvpx-vp9', 24, {'b': '0', 'row-mt': '1', 'cpu-used': '4'}),
                  av1=('libsvtav1', 25, dict(preset='8')), ffv1=('ffv1', None, dict(level='3', slicecrc='1')))
 CONTAINERS = {'.mp4': 'mp4', '.m4v': 'mp4', '.mov': 'mov', '.mkv': 'matroska', '.webm': 'webm'} # written
