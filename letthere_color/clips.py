@@ -197,7 +197,9 @@ def _write_parts(job, parts, tick): # all that are missing
 def _end(job, parts): # when the last frame ends
     last = max(at for at, *_ in read_part(parts[-1]))
     with closing(frames_of(job.clip, last, last + 1)) as frames: length = next(frames).length
-    return last + (length or round(1/job.clip.rate/job.clip.unit))
+    end = last + (length or round(1/job.clip.rate/job.clip.unit))
+    said = job.clip.start + round(job.clip.seconds/job.clip.unit)
+    return said if last < said < end else end  # decoders guess how long the last frame is
 
 # %% ../nbs/11ba_clips.ipynb #cli0000e
 def colour_film(job:Job,

@@ -239,6 +239,7 @@ def huge():
     return coded(Image.new('1', (10_000,10_000)))
 
 BAD = {'empty.jpg': (b'', 'is empty (0 bytes)'), 'text.jpg': (b'Dear Sir or Madam, ' * 50, 'is not a photo: this page reads JPEG, PNG and WebP'),
+       'film.mp4': (b'\0\0\0\x20ftypisom', 'is a film: the command colours it'), 'film.mkv': (b'\x1aE\xdf\xa3 matroska', 'is a film'),
        'scan.tif': (lambda: coded(Image.new('L', (9,9)), 'TIFF'), 'is TIFF'), 'huge.png': (huge, 'has 100 million pixels'),
        'cut.jpg': (lambda: photos()['rocket.jpg'][:400], 'is damaged or cut off'), 'head.png': (lambda: photos()['grey.png'][:40], 'is damaged or cut off'),
        'short.webp': (b'RIFF\x04\0\0\0WEBP', 'is damaged or cut off'), 'one.jpg': (b'\xff\xd8\xff', 'is damaged or cut off')}

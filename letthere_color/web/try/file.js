@@ -9,8 +9,8 @@ const OTHERS = [
   [/^8BPS/, "a Photoshop file"],
   [/^(\xff\n|\0\0\0\fJXL )/, "JPEG XL"],
   [/^%PDF/, "PDF"],
-  [/^....ftyp/s, "a film"],
 ];
+const FILM = /^(....(ftyp|moov|mdat)|\x1aE\xdf\xa3|RIFF....AVI |\0\0\x01[\xba\xb3]|G.{187}G|OggS|0&\xb2u|FLV)/s;
 
 const bytes = async (file, from, n) => new DataView(await file.slice(from, from + n).arrayBuffer());
 const text = (view) => String.fromCharCode(...new Uint8Array(view.buffer, view.byteOffset, view.byteLength));
@@ -86,6 +86,7 @@ async function inspected(file) {
   if (/^RIFF....WEBP/s.test(head)) return webp(head, view);
   if (head.startsWith("BM")) return bmp(head, view);
   if (BOXED.test(head)) return boxed(file);
+  if (FILM.test(head)) throw new Refusal("is a film: the command colours it, letthere colorize FILM.");
   const other = OTHERS.find(([start]) => start.test(head));
   throw new Refusal(
     other
