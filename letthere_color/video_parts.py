@@ -93,7 +93,9 @@ class PartWriter:
         frame = picture.frame
         frame.pts, frame.time_base, frame.pict_type = picture.at, self.unit, 0  # its own choice of key frames
         self._write(self.stream.encode(frame))
-    def close(self): self._write(self.stream.encode())
+    def close(self):
+        self._write(self.stream.encode())
+        self.container.close()  # the encoder, and the frames that it holds
 
 def read_part(path:Path): # Yields time, is it a key frame, bytes
     "The packets of a part, in the order in which they are decoded."

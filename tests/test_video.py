@@ -14,7 +14,7 @@ from letthere_color.inference import Colorizer
 from letthere_color.steady import SteadyColors
 from letthere_color import folders
 from letthere_color.video import luma, pictures, read_clip, VIDEO
-from letthere_color.video_parts import coding_for
+from letthere_color.video_parts import coding_for, PartWriter
 
 SIZE, N = (64, 48), 16
 
@@ -204,6 +204,23 @@ def test_parts_are_used(tmp_path, monkeypatch):
     work(tmp_path)
     work(tmp_path, 'whole.mp4')
     assert same(tmp_path/'out.mp4', tmp_path/'whole.mp4')
+
+@pytest.mark.skipif(sys.platform != 'linux', reason="there is no fork, and no /proc")
+def test_parts_leave_no_memory(tmp_path):
+    "What an encoder holds, some 8 MB here, is free when its part is written: films may be long"
+    def used(): return int(open('/proc/self/statm').read().split()[1])*os.sysconf('SC_PAGE_SIZE')/1e6
+    film(tmp_path/'film.mp4', lambda f: add_picture(f, 'libx264', range(4), Fraction(1, 24), size=(640, 480)))
+    clip, memory = read_clip(tmp_path/'film.mp4'), []
+    some = list(pictures(clip))
+    for _ in range(12):
+        with open(tmp_path/'part', 'wb') as f:
+            w = PartWriter(f, clip, coding_for(tmp_path/'out.mp4'))
+            for i in range(12):
+                some[i%4].at = i
+                w.add(some[i%4])
+            w.close()
+        memory.append(used())
+    assert memory[-1] - memory[3] < 30, memory
 
 def test_threads_do_not_run_away():
     "Two threads behind one another never hold more than their queues and what is in hand"
