@@ -162,16 +162,22 @@ def _keep(path, **arrays): # in a file that is whole
 
 def look_at(job:Job, tick=lambda phase, n: None): # As for colour_film
     "Show all frames to `job.colours`, or let it know what it has seen before."
-    path = job.folder/'looked.npz'
+    path, since = job.folder/'looked.npz', job.cut[0]
     if job.colours.looked is None: return
     if path.exists():
-        with np.load(path) as known: job.colours.rows = {k: [*known[k]] for k in known}
-        return
-    def looks():
-        with closing(ahead(seen(job.clip, job.size, *job.cut))) as frames:
-            for i, (_, _, copy) in enumerate(frames): yield job.colours.look(i, copy[0,0]*100)
-    with closing(ahead(looks())) as done:
-        for i, _ in enumerate(done): tick('looking', i + 1)
+        with np.load(path) as known:
+            job.colours.rows = {k: [*known[k]] for k in known if k != 'since'}
+            if 'since' not in known: return
+            since = int(known['since'])
+    def looks(): # yields how many have been seen
+        done = len(next(iter(job.colours.looked.values())))
+        with closing(ahead(seen(job.clip, job.size, since, job.cut[1]))) as frames:
+            for n, (p, _, copy) in enumerate(frames, done + 1):
+                job.colours.look(n - 1, copy[0,0]*100)
+                if not n%(10*job.n) and job.folder.exists(): _keep(path, since=p.at + 1, **job.colours.looked)
+                yield n
+    with closing(ahead(looks())) as seen_so_far:
+        for n in seen_so_far: tick('looking', n)
     if job.folder.exists(): _keep(path, **job.colours.looked)
 
 # %% ../nbs/11ba_clips.ipynb #cli0aaab

@@ -158,10 +158,10 @@ def test_all_that_belongs_to_a_film(make, tmp_path, colorizer):
 
 # ---- stopped and gone on with
 
-def work(folder, name='out.mp4', steady=True, part=4, **kw):
+def work(folder, name='out.mp4', steady=True, part=4, tick=lambda phase, n: None, **kw):
     clip, colorizer = read_clip(folder/'film.mp4'), Colorizer.from_pretrained('tiny', engine='torch')
     colours = SteadyColors(colorizer, clip.size) if steady else EachFrame(colorizer)
-    return colour_film(Job(clip, folder/name, coding_for(folder/name, lossless=True), colours, 48, part=part, **kw))
+    return colour_film(Job(clip, folder/name, coding_for(folder/name, lossless=True), colours, 48, part=part, **kw), tick=tick)
 
 def killed(n, folder): killed_at_call(n, work, folder)
 
@@ -203,6 +203,22 @@ def test_parts_are_used(tmp_path, monkeypatch):
     assert all(o.stat().st_mtime_ns == t for o, t in parts.items() if o.name not in ('00003.part', '00003.npz', 'end.json'))
     work(tmp_path)
     work(tmp_path, 'whole.mp4')
+    assert same(tmp_path/'out.mp4', tmp_path/'whole.mp4')
+
+def test_first_pass_goes_on(tmp_path):
+    "What has been looked at is not looked at again, and what comes of it is the same"
+    film(tmp_path/'film.mp4', lambda f: add_picture(f, 'libx264', range(N), Fraction(1, 24)), add_sound)
+    looks = []
+    def stopped_at(last):
+        def tick(phase, n):
+            if phase == 'looking': looks.append(n)
+            if n == last: raise KeyboardInterrupt
+        return tick
+    with pytest.raises(KeyboardInterrupt): work(tmp_path, part=1, tick=stopped_at(12))
+    assert looks == [*range(1, 13)]
+    work(tmp_path, part=1, tick=stopped_at(None))
+    assert looks[12:] == [*range(11, N + 1)]
+    work(tmp_path, 'whole.mp4', part=1)
     assert same(tmp_path/'out.mp4', tmp_path/'whole.mp4')
 
 @pytest.mark.skipif(sys.platform != 'linux', reason="there is no fork, and no /proc")
