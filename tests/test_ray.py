@@ -3,6 +3,7 @@ import os
 from importlib.util import find_spec
 
 import pytest
+from helpers import PATIENCE
 from letthere_color.core import sample_photos
 from letthere_color.folders import colorize_files, FileColorizer, plan_results
 from letthere_color.inference import Colorizer
@@ -13,7 +14,11 @@ pytestmark = pytest.mark.skipif(not find_spec('ray'), reason='pip install "letth
 def ray():
     "Two workers"
     import ray, ray.data
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    for left in reversed(range(PATIENCE//30)):  # on a busy machine it gives up after 30 seconds
+        try: ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False); break
+        except Exception as e:
+            if 'timed out during startup' not in str(e) or not left: raise
+            ray.shutdown()
     yield ray
     ray.shutdown()
 
