@@ -133,7 +133,7 @@ def _map(photo, size, columns, n, start, box, limit): # HTML of what one clicks,
     w, h = box or (1/columns, 1/rows)
     return f'''<div class="map" role="img" aria-label="What the slider chooses from"
 style="{look}aspect-ratio: {size[0]}/{size[1]}; --w: {w:.2%}; --h: {h:.2%}; --columns: {columns};
---rows: {rows}"><div class="mark" style="{_place(start, columns)}"></div></div>'''
+--rows: {rows}"><div class="choice" style="{_place(start, columns)}"></div></div>'''
 
 
 # %% ../nbs/00c_show.ipynb #f11b0003

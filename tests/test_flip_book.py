@@ -57,7 +57,7 @@ def test_map(name, show):
     assert agrees(page) == 0
     page.keyboard.press('End'); page.keyboard.press('ArrowDown')
     assert agrees(page) == n - 1
-    chart, mark = page.locator('.map'), page.locator('.mark')
+    chart, mark = page.locator('.map'), page.locator('.choice')
     box = chart.bounding_box()
     for x, y in ((.02, .03), (.98, .03), (.02, .97), (.4, .5), (.61, .28)):
         chart.click(position=dict(x=x*box['width'], y=y*box['height']))

@@ -1,4 +1,4 @@
-const {across, columns, shown, told} = JSON.parse(this.dataset.book), slider = this.querySelector('input'), mark = this.querySelector('.mark');
+const {across, columns, shown, told} = JSON.parse(this.dataset.book), slider = this.querySelector('input'), mark = this.querySelector('.choice');
 const move = (e, n, width) => { e.style.setProperty('--x', n % width); e.style.setProperty('--y', Math.floor(n/width)); };
 if (event.type === 'click') {
   if (!event.target.closest('.map')) return;
