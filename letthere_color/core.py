@@ -5,15 +5,16 @@
 # %% auto #0
 __all__ = ['AB_MAX', 'denorm_ab', 'fit_gamut', 'norm_ab', 'keep_freed_memory', 'lab2rgb', 'lab2rgb_fitted', 'return_freed_memory',
            'rgb2l', 'rgb2lab', 'PhotoError', 'open_photo', 'photo2tensor', 'save_photo', 'remove_unfinished',
-           'tensor2photo', 'before_after', 'sample_photos', 'set_figures', 'show_photos']
+           'tensor2photo', 'before_after', 'flip_book', 'sample_photos', 'set_figures', 'show_photos']
 
 # %% ../nbs/00d_core.ipynb #f713e968
 from .color import AB_MAX, denorm_ab, fit_gamut, norm_ab
 from .fast_lab import keep_freed_memory, lab2rgb, lab2rgb_fitted, return_freed_memory, rgb2l, rgb2lab
 from .files import PhotoError, open_photo, photo2tensor, remove_unfinished, save_photo, tensor2photo
-from .show import before_after, sample_photos, set_figures, show_photos
+from .show import before_after, flip_book, sample_photos, set_figures, show_photos
 
 # %% ../nbs/00d_core.ipynb #0d00c000
 _all_ = ['AB_MAX', 'denorm_ab', 'fit_gamut', 'norm_ab', 'keep_freed_memory', 'lab2rgb', 'lab2rgb_fitted',
          'return_freed_memory', 'rgb2l', 'rgb2lab', 'PhotoError', 'open_photo', 'photo2tensor', 'save_photo',
-         'remove_unfinished', 'tensor2photo', 'before_after', 'sample_photos', 'set_figures', 'show_photos']
+         'remove_unfinished', 'tensor2photo', 'before_after', 'flip_book', 'sample_photos', 'set_figures',
+         'show_photos']
