@@ -25,9 +25,10 @@ def set_figures(dpi:int=80, # Pixels per inch of every figure
     "Small figures, the same everywhere: transparent, for light and dark pages; in notebooks PNG"
     import matplotlib as mpl
     _jpeg.update(quality=quality)
+    clear = dict.fromkeys(('figure.facecolor', 'axes.facecolor'), 'none')
     grey = 'text.color axes.edgecolor axes.labelcolor xtick.color ytick.color boxplot.boxprops.color'
-    mpl.rcParams.update(dict.fromkeys(grey.split(), _grey) | dict.fromkeys(('figure.facecolor', 'axes.facecolor'), 'none') |
-                        {'figure.dpi':dpi, 'savefig.dpi':dpi, 'font.size':10, 'image.cmap':'gray'})
+    mpl.rcParams.update(dict.fromkeys(grey.split(), _grey) | clear | {
+        'figure.dpi':dpi, 'savefig.dpi':dpi, 'font.size':10, 'image.cmap':'gray'})
     try: from matplotlib_inline.backend_inline import set_matplotlib_formats
     except ImportError: return
     from IPython import get_ipython
@@ -73,7 +74,7 @@ def show_photos(photos, # Images, arrays `(H,W[,C])`, tensors `(1|3,H,W)`, in [0
     photos = [_array(p) for p in photos]
     nrows, ncols = -(-len(photos)//ncols), min(ncols, len(photos))
     longest = max((len(line) for t in titles or [] for line in str(t).split('\n')), default=0)
-    points = max(9, min(9*ncols*size/5.4, 125*size/max(1, longest)))  # a telephone shows 5.4 inches as they are
+    points = max(9, min(9*ncols*size/5.4, 125*size/max(1, longest)))  # for telephones
     height = size*max(p.shape[0]/p.shape[1] for p in photos) + points/36*(titles is not None)
     fig, axs = plt.subplots(nrows, ncols, figsize=(ncols*size, nrows*height), squeeze=False, facecolor=_mount)
     for ax in axs.flat: ax.axis('off')
