@@ -26,7 +26,7 @@ def set_figures(dpi:int=80, # Pixels per inch of every figure
     import matplotlib as mpl
     _jpeg.update(quality=quality)
     clear = dict.fromkeys(('figure.facecolor', 'axes.facecolor'), 'none')
-    grey = 'text.color axes.edgecolor axes.labelcolor xtick.color ytick.color boxplot.boxprops.color'
+    grey = 'text.color axes.edgecolor axes.labelcolor xtick.color ytick.color patch.edgecolor'
     mpl.rcParams.update(dict.fromkeys(grey.split(), _grey) | clear | {
         'figure.dpi':dpi, 'savefig.dpi':dpi, 'font.size':10, 'image.cmap':'gray'})
     try: from matplotlib_inline.backend_inline import set_matplotlib_formats
