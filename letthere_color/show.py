@@ -15,16 +15,33 @@ from PIL import Image
 from .files import open_photo
 
 # %% ../nbs/00c_show.ipynb #d3225b65
+_grey, _mount = '#7c7c7c', '#6e6e6e'  # the first reads as well on white as on the dark page, about 4 to 1
+
+_jpeg = dict(quality=80)
+
 def set_figures(dpi:int=80, # Pixels per inch of every figure
-                quality:int=80 # JPEG quality of stored figures, 1..95
+                quality:int=80 # JPEG quality of photos, 1..95
                ) -> None:
-    "Small JPEG figures in notebooks, the same everywhere; does nothing outside IPython"
+    "Small figures, the same everywhere: transparent, for light and dark pages; in notebooks PNG"
     import matplotlib as mpl
-    mpl.rcParams.update({'figure.dpi':dpi, 'savefig.dpi':dpi, 'font.size':9, 'image.cmap':'gray'})
+    _jpeg.update(quality=quality)
+    clear = dict.fromkeys(('figure.facecolor', 'axes.facecolor'), 'none')
+    grey = 'text.color axes.edgecolor axes.labelcolor xtick.color ytick.color patch.edgecolor'
+    mpl.rcParams.update(dict.fromkeys(grey.split(), _grey) | clear | {
+        'figure.dpi':dpi, 'savefig.dpi':dpi, 'font.size':10, 'image.cmap':'gray'})
     try: from matplotlib_inline.backend_inline import set_matplotlib_formats
     except ImportError: return
     from IPython import get_ipython
-    if get_ipython(): set_matplotlib_formats('jpeg', pil_kwargs=dict(quality=quality))
+    if get_ipython(): set_matplotlib_formats('png')
+
+def _show_jpeg(fig):
+    "A figure of photos: in notebooks as JPEG, elsewhere as matplotlib shows it"
+    import matplotlib.pyplot as plt
+    if 'inline' not in plt.get_backend(): return plt.show()
+    from IPython.display import display, Image
+    fig.savefig(file := io.BytesIO(), format='jpeg', bbox_inches='tight', pad_inches=.05, pil_kwargs=_jpeg)
+    plt.close(fig)
+    display(Image(file.getvalue(), format='jpeg'))
 
 # %% ../nbs/00c_show.ipynb #6b44d818
 def sample_photos()->dict: # Name -> PIL image, mode RGB
@@ -56,15 +73,17 @@ def show_photos(photos, # Images, arrays `(H,W[,C])`, tensors `(1|3,H,W)`, in [0
     if isinstance(photos, dict): titles, photos = titles or list(photos), photos.values()
     photos = [_array(p) for p in photos]
     nrows, ncols = -(-len(photos)//ncols), min(ncols, len(photos))
-    height = size*max(p.shape[0]/p.shape[1] for p in photos) + .25*(titles is not None)
-    fig, axs = plt.subplots(nrows, ncols, figsize=(ncols*size, nrows*height), squeeze=False)
+    longest = max((len(line) for t in titles or [] for line in str(t).split('\n')), default=0)
+    points = max(9, min(9*ncols*size/5.4, 125*size/max(1, longest)))  # for telephones
+    height = size*max(p.shape[0]/p.shape[1] for p in photos) + points/36*(titles is not None)
+    fig, axs = plt.subplots(nrows, ncols, figsize=(ncols*size, nrows*height), squeeze=False, facecolor=_mount)
     for ax in axs.flat: ax.axis('off')
     for ax, p, t in zip(axs.flat, photos, titles or ['']*len(photos)):
         limits = dict(vmin=0, vmax=255) if p.dtype == np.uint8 else {}
         ax.imshow(p, **{'cmap': 'gray', **limits, **kw}) # which count for one channel only
-        ax.set_title(t, fontsize=9)
+        ax.set_title(t, fontsize=points, color='white')
     fig.tight_layout(pad=.3)
-    plt.show()
+    _show_jpeg(fig)
 
 # %% ../nbs/00c_show.ipynb #8421c5f6
 def data_uri(photo, # A path, or what `open_photo` takes
