@@ -14,4 +14,5 @@ export default [
       "no-var": "error",
     },
   },
+  { files: ["**/flip_book.js"], languageOptions: { sourceType: "commonjs" } }, // the body of a function: it may return
 ];

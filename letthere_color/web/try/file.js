@@ -10,7 +10,7 @@ const OTHERS = [
   [/^(\xff\n|\0\0\0\fJXL )/, "JPEG XL"],
   [/^%PDF/, "PDF"],
 ];
-const FILM = /^(....(ftyp|moov|mdat)|\x1aE\xdf\xa3|RIFF....AVI |\0\0\x01[\xba\xb3]|G.{187}G|OggS|0&\xb2u|FLV)/s;
+const FILM = /^(....(ftyp|moov|mdat)|.E\xdf\xa3|RIFF....AVI |\0\0.[\xba\xb3]|G.{187}G|OggS|0&\xb2u|FLV)/s;
 
 const bytes = async (file, from, n) => new DataView(await file.slice(from, from + n).arrayBuffer());
 const text = (view) => String.fromCharCode(...new Uint8Array(view.buffer, view.byteOffset, view.byteLength));
