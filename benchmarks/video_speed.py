@@ -3,7 +3,7 @@
     python benchmarks/video_speed.py [FRAMES] [RESULT.json]
 
 A pan over a photo of scikit-learn at 1280 x 720, H.264; all steps, from the film to the new film. Each model runs in a process of its own."""
-import json, os, platform, resource, subprocess, sys, tempfile, time, torch
+import json, os, resource, subprocess, sys, tempfile, time
 from pathlib import Path
 
 def make(path, n):
@@ -18,6 +18,7 @@ def make(path, n):
 
 def measure(path, model, steady, folder):
     "Seconds of each part on its own, then of all"
+    import torch
     from letthere_color.clip_command import colour_one
     from letthere_color.clips import seen
     from letthere_color.inference import Colorizer
@@ -54,10 +55,11 @@ if __name__ == '__main__':
     if sys.argv[1:2] == ['one']:
         print(json.dumps(measure(sys.argv[2], sys.argv[3], sys.argv[4] == '1', sys.argv[5]))); sys.exit()
     n, out = int((sys.argv[1:2] or [96])[0]), (sys.argv[2:3] or ['nbs/results/video_speed.json'])[0]
+    from letthere_color.judging import measured_with
     with tempfile.TemporaryDirectory() as d:
         make(film := Path(d)/'film.mp4', n)
         rows = [json.loads(subprocess.run([sys.executable, __file__, 'one', film, m, s, d], capture_output=True, text=True, check=True).stdout.splitlines()[-1])
                 for m in ('tiny', 'small') for s in '01']
-    found = dict(command='python benchmarks/video_speed.py', size=[1280, 720], film_fps=24, cores=os.cpu_count(), processor=platform.machine(), rows=rows)
+    found = dict(command=f'python benchmarks/video_speed.py {n}', size=[1280, 720], film_fps=24, **measured_with(), rows=rows)
     Path(out).write_text(json.dumps(found, indent=1) + '\n')
     for r in rows: print(r)

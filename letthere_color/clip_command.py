@@ -241,7 +241,7 @@ def film_command(said:dict, # All options of `letthere colorize`
                                said['model'], said['style'], said['as_json'], **options)
         except KeyboardInterrupt:
             kept = len([*Path(f'{out}.parts').glob('*.part')])
-            complain(f'{out}: {kept} whole parts of up to {PART} frames are kept')
+            complain(f'{out}: {kept or "no"} parts of {PART} frames are finished; those are kept')
             raise
         except (ValueError, OSError, RuntimeError, MemoryError) as e:
             if said['debug']: traceback.print_exc()

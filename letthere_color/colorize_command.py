@@ -72,7 +72,7 @@ _demo = Option(False, '--demo', help='Colour a sample photo into demo_color.jpg.
 # %% ../nbs/11c_colorize_command.ipynb #11cfilm1
 _codec = Option(None, metavar='|'.join(constant('video_parts', 'CODECS').split()),
                 help='Of films. Default: h264, of .webm vp9.')
-_crf = Option(None, min=0, max=63, help='Quality of films, less is better. Default: 18 for h264.')
+_crf = Option(None, min=0, max=63, help='Quality of films, less is better. Default: 17 for h264.')
 _lossless = Option(False, '--lossless', help='Films: the luminance stays, byte for byte. '
                                                 'Of H.264, few players show that.')
 _start = Option(None, metavar='TIME', help='Of films: begin there; seconds, or 1:23.5.')

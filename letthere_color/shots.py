@@ -16,7 +16,7 @@ from .core import PhotoError
 from .inference import Colorizer
 from .hints import parse_hint
 from .models import load_styles
-from .steady import SteadyColors, told_of
+from .steady import SteadyColors, check_shots
 from .clips import ahead, coloured, EachFrame, Job, seen
 
 # %% ../nbs/11bb_shots.ipynb #clc00009
@@ -61,7 +61,7 @@ def strength_for(colours, told:dict|None, # As for colours_for
     "How strong colours are, shot by shot."
     if not any('saturation' in o for o in (told or {}).values()): return lambda i: saturation
     def strength(i):
-        told_of(told, colours.shots)
+        check_shots(told, colours.shots)
         k = bisect_right([a for a, _ in colours.shots], i) - 1
         return saturation*told.get(k, {}).get('saturation', 1.)
     return strength

@@ -110,6 +110,8 @@ class Html(str):
     def _repr_html_(self): return str(self)
     def __repr__(self): return f'{len(self)} characters of HTML'
 
+def _web(name): return (resources.files('letthere_color')/'web'/name).read_text(encoding='utf-8')
+
 def before_after(before, # What `open_photo` takes: shown on the left
                  after, # Of the same shape: shown on the right
                  labels:tuple[str,str]=('grey', 'coloured'), # What they are
@@ -121,7 +123,7 @@ def before_after(before, # What `open_photo` takes: shown on the left
     if abs(size[0]/size[1] - other[0]/other[1]) > .02:
         raise ValueError(f'The pictures differ in shape: {size} and {other}.')
     (left, right), caption = map(escape, labels), escape(caption)
-    style = (resources.files('letthere_color')/'web/before_after.css').read_text(encoding='utf-8')
+    style = _web('before_after.css')
     return Html(f'''<figure class="before-after" style="width: {width}px"><style>{style}</style><div>
 <img src="{b}" alt="{right}"><img src="{a}" alt="{left}"><span>{left}</span><span>{right}</span>
 <input type="range" min="0" max="100" value="50" aria-label="Slide between: {left}, and: {right}"
@@ -138,7 +140,6 @@ def _sheet(pictures, across): # PIL image: pictures of one size, `across` in a r
     for i, p in enumerate(pictures): sheet.paste(p, (i%across*w, i//across*h))
     return sheet
 
-def _web(name): return (resources.files('letthere_color')/'web'/name).read_text(encoding='utf-8')
 def _place(i, columns): return f'--x: {i%columns}; --y: {i//columns}'
 
 def _map(photo, size, columns, n, start, box, limit): # HTML of what one clicks, with a mark on the choice

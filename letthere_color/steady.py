@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SHARES', 'WINDOW', 'CUT', 'REACH', 'KEEP', 'LIKE', 'levels', 'level_change', 'scene_change', 'across', 'find_shots',
-           'running_mean', 'shift', 'moved', 'follow_ways', 'follow', 'Shot', 'SteadyColors', 'told_of']
+           'running_mean', 'shift', 'moved', 'follow_ways', 'follow', 'Shot', 'SteadyColors', 'check_shots']
 
 # %% ../nbs/11b_steady.ipynb #stdy0004
 import math
@@ -199,7 +199,7 @@ def look(self:SteadyColors, i:int, # Number of the frame, from 0; one after the 
     for k, o in dict(levels=levels(L), boxes=np.int16(box), scenes=scene).items(): self.rows[k].append(o)
 
 # %% ../nbs/11b_steady.ipynb #stdy0041
-def told_of(numbers, shots): # Numbers from 0
+def check_shots(numbers, shots): # Numbers from 0
     "Raises ValueError if there is no such shot; it counts from 1, as a person does."
     for k in numbers:
         if not 0 <= k < len(shots): raise ValueError(f'there is no shot {k + 1}: the film has {len(shots)}.')
@@ -211,7 +211,7 @@ def shots(self:SteadyColors) -> list: # First frame of each, and the one after i
         seen = self.looked
         self._at = None, None
         self._shots = find_shots(seen['levels'], seen['scenes'] if seen['scenes'].size else None)
-        told_of({*self.styles, *self.hints}, self._shots)
+        check_shots({*self.styles, *self.hints}, self._shots)
     return self._shots
 
 @patch

@@ -273,6 +273,25 @@ def test_no_film(tmp_path):
         assert r.returncode == 1 and says in r.stderr and len(r.stderr.strip().splitlines()) == 1, (args, r.stderr)
         assert not list(tmp_path.glob('here/*.mp4')) and (tmp_path/'vfr.mp4').read_bytes() == whole
 
+def test_in_colour_already(tmp_path):
+    "Told, as it is of photos; a toned film is not in colour"
+    def tinted(f, u, v):
+        s = f.add_stream('libx264', 24)
+        s.width, s.height, s.pix_fmt = *SIZE, 'yuv420p'
+        def packets():
+            for i in range(4):
+                o = frame(i)
+                for k, colour in ((1, u), (2, v)): np.frombuffer(o.planes[k], np.uint8).reshape(24, -1)[:, :32] = colour
+                yield from s.encode(o)
+            yield from s.encode()
+        return s, packets()
+    slope = np.linspace(60, 200, 32).astype(np.uint8)
+    film(tmp_path/'colour.mp4', lambda f: tinted(f, slope, slope[::-1]))
+    film(tmp_path/'toned.mp4', lambda f: tinted(f, 112, 142))
+    for name, told in (('colour.mp4', True), ('toned.mp4', False)):
+        r = letthere(tmp_path, 'colorize', name, '--model', 'tiny')
+        assert r.returncode == 0 and ('is in colour already' in r.stderr) == told, (name, r.stderr)
+
 def test_cut_off(tmp_path):
     "What can be read is coloured, and what is missing is told"
     path = film(tmp_path/'long.mkv', lambda f: add_picture(f, 'libx264', [40*i for i in range(N)], Fraction(1, 1000), options={'g': '4', 'bf': '0'}))
