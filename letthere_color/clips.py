@@ -18,8 +18,6 @@ from . import __version__
 from .core import PhotoError
 from .files import photo_file, remove_unfinished, whole_file
 from .inference import Colorizer
-from .photo_files import read_photo
-from .seen import colour_rest, TONED
 from .stills import StillClip, still_pictures
 from .video import Clip, copy_size, fill, lights, need_av, pictures, small
 from .video_parts import (Coding, CONTAINERS, fit_format, join_parts, kept_streams, PartWriter,
@@ -149,17 +147,12 @@ def _answers(job, since, done): # Yields what `seen` does, and its colours, and 
                 yield *frame, ab, job.colours.memory
             done += len(some)
 
-def _in_colour(frame): # Has it colours that get lost? Seen on a small copy
-    return colour_rest(read_photo(frame.reformat(160, 120, 'rgb24').to_image())) >= TONED
-
 def coloured(job:Job, since:int|None=None, # First time that is wanted
              done:int=0 # Frames before that
             ): # Yields Pictures in colour, and what `colours` remembers after each
     "All frames from a time on."
     with closing(ahead(_answers(job, since, done))) as frames:
-        for i, (p, light, copy, ab, memory) in enumerate(frames):
-            if not i%24 and 'colour' not in job.clip.notes and _in_colour(p.frame):
-                job.clip.notes['colour'] = 'is in colour already; its colours were replaced'
+        for p, light, copy, ab, memory in frames:
             fill(job.clip, p.frame, light, ab, copy, job.guided)
             yield p, memory
 

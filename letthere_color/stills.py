@@ -18,7 +18,7 @@ from .core import PhotoError
 from .files import decoding
 from .photos import is_photo_name
 from .photo_files import read_photo
-from .video import Clip, luma, need_av, Picture
+from .video import note_colour, Clip, luma, need_av, Picture
 
 # %% ../nbs/07g_stills.ipynb #sti00006
 ANIMATED = {'.gif': 'GIF', '.webp': 'WEBP', '.png': 'PNG', '.apng': 'PNG'} # that may hold animations
@@ -126,6 +126,7 @@ def still_pictures(clip:StillClip, since:int|None=None, until:int|None=None): # 
         if photo.size != clip.size:
             raise PhotoError(f'{photo.name}: has {photo.size[0]} x {photo.size[1]} pixels, the first photo '
                              f'{clip.size[0]} x {clip.size[1]}; a film needs one size')
+        note_colour(clip, photo)
         L = photo.lightness(0, photo.size[1])[0,0]
         f, deep = (L + 16)/116, clip.bits - 8
         Y = linear2rgb(torch.where(f > 6/29, f**3, (f - 4/29)*(3*36/841)))*(219 << deep) + (16 << deep)
