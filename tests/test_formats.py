@@ -368,13 +368,13 @@ def test_a_pipe_is_not_empty(tmp_path, colorizer):
     assert 'is a pipe' in done.error
 
 STUCK = '''
-import sys, time
+import os, sys, time
 from pathlib import Path
 import letthere_color.photo_files as photo_files
 from letthere_color.inference import Colorizer
 from letthere_color.models import load_model
 from letthere_color.progress import colour_all
-def load_pixels(im): print('decoding', flush=True); time.sleep(600)
+def load_pixels(im): os.write(1, b'decoding\\n'); time.sleep(600)  # in one piece, whoever else writes
 photo_files.load_pixels = load_pixels
 colour_all(Colorizer(load_model(), size=64), [(Path(o), Path(o + '.png')) for o in sys.argv[1:]])
 '''
