@@ -123,19 +123,24 @@ def parse_time(text:str|None) -> Fraction|None: # `83.5`, `1:23.5` or `0:01:23.5
     return sum(o*60**i for i, o in enumerate(reversed(parts)))
 
 class _Bar:
-    "Frames done, on a terminal; and the place where a signal stops the work."
+    "Frames done: a bar on a terminal, else a line now and then; and the place where a signal stops the work."
+    every = 30 # Seconds from line to line
     def __init__(self, total, quiet):
         self.bar = Progress(TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(),
                             TextColumn('{task.fields[rate]:.1f} frames/s'), TimeRemainingColumn(),
                             console=Console(stderr=True), auto_refresh=False)
-        self.bar.disable = quiet or not sys.stderr.isatty()
-        self.total, self.asked, self.tasks = total, threading.Event(), {}
+        self.bar.disable, self.quiet = quiet or not sys.stderr.isatty(), quiet
+        self.total, self.asked, self.tasks, self.said = total, threading.Event(), {}, time.monotonic()
     def __call__(self, phase, n):
         if self.asked.is_set(): raise KeyboardInterrupt
         if phase not in self.tasks:
             self.tasks[phase] = self.bar.add_task(phase, total=self.total, rate=0.), n, time.monotonic()
         task, first, begun = self.tasks[phase]
-        self.bar.update(task, completed=n, refresh=True, rate=(n - first)/max(.001, time.monotonic() - begun))
+        rate = (n - first)/max(.001, (now := time.monotonic()) - begun)
+        self.bar.update(task, completed=n, refresh=True, rate=rate)
+        if self.quiet or not self.bar.disable or now - self.said < self.every: return
+        self.said = now
+        print(f'{phase}: {n} of {self.total or "?"} frames, {rate:.1f} a second', file=sys.stderr, flush=True)
     def __enter__(self): self.bar.start(); return self
     def __exit__(self, *_): self.bar.stop()
 

@@ -171,6 +171,7 @@ def refusal(f, name) -> PhotoError: # For a file that `open_image` does not know
     if kind in FORMATS: return PhotoError(f'{name}: is damaged, or a rare kind of {kind}; copy it again')
     if not kind and KIND.get(Path(str(name)).suffix.lower()) == RAW:
         return PhotoError(f'{name}: is no raw photo, whatever its name says; copy it from the camera again')
+    if kind == 'a video': return PhotoError(f'{name}: is a film; give it a name that says so, like film.mp4')
     what = f'is {kind}, which is not read here' if kind else 'is not a photo in a format that is read here'
     return PhotoError(f'{name}: {what}; save it as PNG or TIFF')
 

@@ -100,6 +100,13 @@ def _no_frame(p, stream, locked):
     if locked: return PhotoError(f'{p}: is encrypted; only a copy without protection can be coloured')
     return PhotoError(f'{p}: not one frame of it can be read ({stream.codec_context.name}); copy it again')
 
+def _remarks(frame, n, tags, stored): # what a person should know
+    if n > 1: yield 'others', f'has {n} pictures; one is coloured, others are copied'
+    for k, o in (('STEREO3D', 'stereoscopic'), ('SPHERICAL', 'spherical')):
+        if k in frame.side_data: yield k, f'says that it is {o}; that note is lost'
+    if tags['color_trc'] in (16, 18): yield 'hdr', 'is HDR; its colours are made as those of others'
+    if stored.startswith(('yuva', 'rgba', 'bgra', 'gbrap')): yield 'clear', 'may be transparent; that is lost'
+
 def _first(container, stream, path): # its first frame
     av, locked, tries = need_av(), False, 0
     for packet in container.demux(stream):
@@ -136,10 +143,7 @@ def read_clip(path:str|Path) -> Clip:
                     round(frame.rotation/90)%4, to=planar(stored), field_order=int(ctx.field_order),
                     matrix=np.frombuffer(turned, np.int32).tolist() if turned else None,
                     stretch=stream.sample_aspect_ratio or Fraction(1))
-    if n > 1: clip.notes['others'] = f'has {n} pictures; one is coloured, others are copied'
-    if tags['color_trc'] in (16, 18): clip.notes['hdr'] = 'is HDR; its colours are made as those of others'
-    clear = stored.startswith(('yuva', 'rgba', 'bgra', 'gbrap'))
-    if clear: clip.notes['clear'] = 'may be transparent; that is lost'
+    clip.notes = dict(_remarks(frame, n, tags, stored))
     return clip
 
 # %% ../nbs/07e_video.ipynb #vid00017

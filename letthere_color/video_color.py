@@ -69,7 +69,9 @@ def look_up(table:Tensor, # From chroma_table
     "Between the points of the table: in two planes of it, which is faster than in its volume."
     n, m = table.shape[2:4]
     y, stacked = Y.clamp(0, 1)*(n - 1), table.flatten(2, 3)  # planes of equal Y', one below the other
-    below, (a, b) = y.floor().clamp(max=n-2), (ab/AB_MAX).clamp(-1, 1)
-    def plane(k): return torch.stack([b, (k*m + (a + 1)*(m - 1)/2)*2/(n*m - 1) - 1], -1)[None]
-    low, high = (F.grid_sample(stacked, plane(below + i), align_corners=True)[0] for i in (0, 1))
-    return low.lerp_(high, y - below)
+    below, (a, b), step = y.floor().clamp(max=n-2), (ab/AB_MAX).clamp(-1, 1), 2/(n*m - 1)
+    at = torch.stack([b, (below*m + (a + 1)*(m - 1)/2)*step - 1])
+    def plane(): return F.grid_sample(stacked, at.permute(1, 2, 0)[None], align_corners=True)[0]
+    low = plane()
+    at[1] += m*step
+    return low.lerp_(plane(), y - below)

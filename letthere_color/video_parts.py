@@ -155,6 +155,7 @@ def kept_streams(clip:Clip, coding:Coding, path:Path # The file that is to be wr
     if clip.stretch != 1 and kind in ('matroska', 'webm') and coding.codec not in ('h264', 'hevc'):
         raise PhotoError(f'{path}: here {coding.codec} can not say that pixels are {clip.stretch} wide; '
                          'take --codec h264 or hevc, or an .mp4')
+    if picture and kind == 'matroska' and 'stereo_mode' in picture.metadata: clip.notes.pop('STEREO3D', None)
     if not _fits(clip, coding, kind, set()):
         raise PhotoError(f'{path}: {coding.codec} does not fit into this kind of file; name an .mkv')
     with container:

@@ -12,7 +12,7 @@ from letthere_color.clips import ahead, colour_film, EachFrame, Job
 from letthere_color.core import PhotoError
 from letthere_color.inference import Colorizer
 from letthere_color.steady import SteadyColors
-from letthere_color import folders
+from letthere_color import clip_command, folders
 from letthere_color.video import luma, pictures, read_clip, VIDEO
 from letthere_color.video_parts import coding_for, PartWriter
 
@@ -291,6 +291,28 @@ def test_in_colour_already(tmp_path):
     for name, told in (('colour.mp4', True), ('toned.mp4', False)):
         r = letthere(tmp_path, 'colorize', name, '--model', 'tiny')
         assert r.returncode == 0 and ('is in colour already' in r.stderr) == told, (name, r.stderr)
+
+@pytest.mark.parametrize('name,kept', [('out.mkv', True), ('out.mp4', False)])
+def test_stereoscopic(tmp_path, name, kept):
+    "Matroska can say so; where it gets lost, that is told"
+    def two_views(f):
+        s, some = add_picture(f, 'libx264', [0, 40, 80], Fraction(1, 1000))
+        s.metadata['stereo_mode'] = 'left_right'
+        return s, some
+    film(tmp_path/'a.mkv', two_views)
+    r = letthere(tmp_path, 'colorize', 'a.mkv', '-o', name, '--model', 'tiny')
+    assert r.returncode == 0 and ('stereoscopic' in r.stderr) != kept, r.stderr
+    with av.open(str(tmp_path/name)) as f: assert (f.streams.video[0].metadata.get('stereo_mode') == 'left_right') == kept
+
+def test_lines_without_a_terminal(monkeypatch, capsys):
+    "Whose standard error is a file reads how far it is, now and then; with --json it does not"
+    monkeypatch.setattr(clip_command._Bar, 'every', 0)
+    for quiet in (False, True):
+        with clip_command._Bar(10, quiet) as bar:
+            for n in (1, 2): bar('looking', n)
+            bar('colouring', 1)
+        said = capsys.readouterr().err
+        assert [o.split(' frames')[0] for o in said.splitlines()] == ([] if quiet else ['looking: 1 of 10', 'looking: 2 of 10', 'colouring: 1 of 10'])
 
 def test_cut_off(tmp_path):
     "What can be read is coloured, and what is missing is told"
