@@ -195,7 +195,8 @@ def look(self:SteadyColors, i:int, # Number of the frame, from 0; one after the 
     inside = L[None,None,t:b,l:r]/100
     scene = look_around(self.model, along(inside, tone_lines(inside)))
     self._shots = None
-    scene = np.zeros(0) if scene is None else scene[0].float().cpu().numpy()
+    scene = np.zeros(0) if scene is None else scene[0].float().cpu().numpy().copy()
+    # a copy: a view of what the network gave costs 40 kB a frame
     for k, o in dict(levels=levels(L), boxes=np.int16(box), scenes=scene).items(): self.rows[k].append(o)
 
 # %% ../nbs/11b_steady.ipynb #stdy0041
