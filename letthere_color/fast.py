@@ -21,7 +21,7 @@ def _plan(model):
                 {k:w.shape for k,w in weights(m)}) for n,m in model.named_modules()}
 
 class _NoNumbers(TorchFunctionMode):
-    "Builds layers without drawing weights: on the meta device that would import PyTorch's compiler, which takes seconds"
+    "No weights are drawn: on the meta device that would import PyTorch's compiler, which takes seconds."
     def __torch_function__(self, f, types, args=(), kwargs=None):
         drawn = getattr(f, '__name__', '') in ('normal_', 'uniform_', 'kaiming_uniform_')
         return None if drawn else f(*args, **(kwargs or {}))
