@@ -9,6 +9,7 @@ __all__ = ['PLACES', 'foreign_part', 'fold_norm', 'BiasFusion', 'split_fusion', 
 import copy
 import torch, torch.nn.functional as F
 from torch import nn
+from torch.overrides import TorchFunctionMode
 from .colorization import Colorization
 
 # %% ../nbs/06c_fast.ipynb #c5f01b04
@@ -19,11 +20,17 @@ def _plan(model):
     return {n: (type(m), [k for k,_ in m.named_children()], {k:v for k,v in vars(m).items() if k not in skip},
                 {k:w.shape for k,w in weights(m)}) for n,m in model.named_modules()}
 
+class _NoNumbers(TorchFunctionMode):
+    "No weights are drawn: on the meta device that would import PyTorch's compiler, which takes seconds."
+    def __torch_function__(self, f, types, args=(), kwargs=None):
+        drawn = getattr(f, '__name__', '') in ('normal_', 'uniform_', 'kaiming_uniform_')
+        return None if drawn else f(*args, **(kwargs or {}))
+
 def foreign_part(model:nn.Module) -> str: # Name of a part, or class of the network; '' if nothing differs
     "The first part of `model` that is not as `Colorization(model.config)` builds it."
     def ours(f): return f.__module__.split('.')[0] in ('torch', 'letthere_color') # not patched into a class
     if type(model) is not Colorization or not ours(model.encode_global): return type(model).__name__
-    with torch.device('meta'): built = _plan(Colorization(model.config))
+    with torch.device('meta'), _NoNumbers(): built = _plan(Colorization(model.config))
     for (name, found), m in zip(_plan(model).items(), model.modules()):
         if found != built.get(name) or not ours(m.forward): return name or type(model).__name__
     return ''

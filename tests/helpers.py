@@ -47,7 +47,7 @@ def fails(cwd, *args, says):
 
 # ---- processes
 
-WARM = ['torch', 'fastai.learner', 'fastai.callback.all', 'skimage.color', 'skimage.data', 'sklearn.datasets', 'tifffile', 'imagecodecs',
+WARM = ['torch', 'torch._dynamo', 'fastai.learner', 'fastai.callback.all', 'skimage.color', 'skimage.data', 'sklearn.datasets', 'tifffile', 'imagecodecs',
         'safetensors.torch', 'huggingface_hub', 'nbdev.test', 'ipywidgets']
 
 def start(target, *args, **kw):

@@ -62,3 +62,8 @@ def test_toolbox_imports_no_matplotlib():
 def test_cli_imports_no_torch():
     r = python("import sys, letthere_color.cli; print('torch' in sys.modules)")
     assert r.stdout.strip() == 'False', r.stderr
+
+def test_colouring_imports_no_compiler():
+    "PyTorch's compiler takes seconds to import, and no photo needs it"
+    r = python("import sys; from letthere_color.inference import Colorizer; Colorizer.from_pretrained('tiny'); print('torch._dynamo' in sys.modules)")
+    assert r.stdout.strip() == 'False', r.stderr

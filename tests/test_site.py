@@ -71,17 +71,18 @@ def browser(launch):
 CONTRAST = '''() => {  // texts that are harder to read than WCAG AA allows
   const rgba = s => { const [r, g, b, a = 1] = s.match(/[\\d.]+/g).map(Number); return s.startsWith("color(srgb") ? [r*255, g*255, b*255, a] : [r, g, b, a]; };
   const over = (top, under) => top.slice(0, 3).map((v, i) => v*top[3] + under[i]*(1 - top[3]));
-  const background = e => {
-    const layers = [];
-    for (; e; e = e.parentElement) { const c = rgba(getComputedStyle(e).backgroundColor); layers.push(c); if (c[3] === 1) break; }
-    return layers.reverse().reduce((under, c) => over(c, under), [255, 255, 255]);
-  };
+  const once = f => { const known = new Map(); return e => { if (!known.has(e)) known.set(e, f(e)); return known.get(e); }; };  // for many texts
+  const background = once(e => {
+    const c = e ? rgba(getComputedStyle(e).backgroundColor) : [255, 255, 255, 1];
+    return c[3] === 1 ? c.slice(0, 3) : over(c, background(e.parentElement));
+  });
+  const seen = once(e => e ? getComputedStyle(e).opacity*seen(e.parentElement) : 1);
   const light = c => { const [r, g, b] = c.map(v => (v /= 255) <= .04045 ? v/12.92 : ((v + .055)/1.055)**2.4); return .2126*r + .7152*g + .0722*b; };
   const bad = new Set(), walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   for (let n; n = walk.nextNode();) {
     const e = n.parentElement, s = getComputedStyle(e), rect = e.getBoundingClientRect();
     if (!n.data.trim() || e.closest("script, style, svg, .katex-mathml") || rect.width < 2 || !e.checkVisibility({visibilityProperty: true})) continue;
-    let opacity = 1; for (let p = e; p; p = p.parentElement) opacity *= getComputedStyle(p).opacity;
+    const opacity = seen(e);
     if (opacity < .05) continue;  // shown on hover alone
     const ground = background(e), c = rgba(s.color), ink = over([...c.slice(0, 3), c[3]*opacity], ground);
     const [a, b] = [light(ink), light(ground)].sort((x, y) => y - x), ratio = (a + .05)/(b + .05), size = parseFloat(s.fontSize);
@@ -150,7 +151,8 @@ def test_chapter(path, site, desk):
         'a question': '?' in text[:2500],
         'exercises': plumbing or re.search(r'^(1\. |\*\*1\.\*\* )', exercises, re.M),
         'a hidden solution': plumbing or re.search(r'<details>|collapse="true"', exercises)}.items() if not there]
+    if plumbing: return report([f'{path.name} lacks {o}' for o in missing])  # it needs no picture
     desk.goto((site/f'{re.sub(r"^[0-9]+[a-z]*_", "", path.stem)}.html').as_uri())
     tops = desk.evaluate('[...document.querySelectorAll("main img, main .cell svg, main table, main video")].filter(e => !(e.src || "").endsWith("colab.svg")).map(e => e.getBoundingClientRect().top)')
-    if not plumbing and min(tops, default=1000) > 850: missing.append('a picture (or table) within the first screen')
+    if min(tops, default=1000) > 850: missing.append('a picture (or table) within the first screen')
     report([f'{path.name} lacks {o}' for o in missing])
