@@ -44,7 +44,7 @@ def main():
         complain((said or f'{type(e).__name__}; --debug says where').splitlines()[0]); sys.exit(1)
     except SystemExit as e:
         if e.code == 130:  # Ctrl-C
-            again = '' if '--overwrite' in sys.argv else '; the same command goes on where it was'
+            again = '' if '--overwrite' in sys.argv else '; the same command goes on with what is left'
             goes_on = dict(train='; --resume goes on', colorize=again)
             command = next((o for o in sys.argv[1:] if not o.startswith('-')), '')
             complain(f'stopped{goes_on.get(command, "")}')

@@ -48,6 +48,10 @@ def film_result(source:str, output:Path|None, several:bool=False # Are there oth
     return out
 
 # %% ../nbs/11bd_clip_command.ipynb #clc0006a
+def _check_free(out, overwrite):
+    if out.exists() and not overwrite:
+        raise PhotoError(f'{out}: exists already; --overwrite replaces it, -o names another file')
+
 def plan_films(sources:list[str], output:Path|None=None, overwrite:bool=False) -> list:
     "Pairs of source and result. Raises `PhotoError` where something would be lost."
     plan = [(o, film_result(o, output, len(sources) > 1)) for o in sources]
@@ -56,12 +60,16 @@ def plan_films(sources:list[str], output:Path|None=None, overwrite:bool=False) -
         if not source_kind(source): raise PhotoError(f'{p}: is no film; colour photos with another command')
         if out.exists() and p.exists() and out.samefile(p):
             raise PhotoError(f'{out}: is the film itself; choose another name with -o')
-        if out.exists() and not overwrite:
-            raise PhotoError(f'{out}: exists already; --overwrite replaces it, -o names another file')
+        _check_free(out, overwrite)
         near = next(o for o in out.absolute().parents if o.exists())
         if not near.is_dir(): raise PhotoError(f'{near.name}: is a file; name another folder with -o')
     if len({out for _, out in plan}) < len(plan): raise PhotoError('two films would become one; name each')
     return plan
+
+def _plan_sheet(source, output, overwrite):
+    out = output or Path(source).with_name(f'{Path(source).stem}_shots.png')
+    _check_free(out, overwrite)
+    return source, out
 
 # %% ../nbs/11bd_clip_command.ipynb #clc0000f
 def _row_jobs(row, colorizer, colours, span, tick): # index, job of Colorizer and chroma of each photo
@@ -112,6 +120,31 @@ def colour_row(row:Stills, colorizer:Colorizer, colours, out:Path, # As for Job;
             said += [f'{path.name}: {o}' for o in job.notes]
     return [o for o in dict.fromkeys(said) if 'animated' not in o]
 
+# %% ../nbs/11bd_clip_command.ipynb #clc0015a
+class _Bar:
+    "Frames done: a bar on a terminal, else a line now and then; and the place where a signal stops the work."
+    every = 30 # Seconds from line to line
+    def __init__(self, total, quiet):
+        self.bar = Progress(TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(),
+                            TextColumn('{task.fields[rate]:.1f} frames/s'), TimeRemainingColumn(),
+                            console=Console(stderr=True), auto_refresh=False)
+        self.bar.disable, self.quiet = quiet or not sys.stderr.isatty(), quiet
+        self.total, self.asked, self.tasks = total, threading.Event(), {}
+        self.said = time.monotonic() - self.every*.9  # the first one comes soon
+    def __call__(self, phase, n, of=None):
+        if self.asked.is_set(): raise KeyboardInterrupt
+        of = of or self.total
+        if phase not in self.tasks:
+            self.tasks[phase] = self.bar.add_task(phase, total=of, rate=0.), n, time.monotonic()
+        task, first, begun = self.tasks[phase]
+        rate = (n - first)/max(.001, (now := time.monotonic()) - begun)
+        self.bar.update(task, completed=n, refresh=True, rate=rate)
+        if self.quiet or not self.bar.disable or now - self.said < self.every: return
+        self.said = now
+        print(f'{phase}: {n} of {of or "?"} frames, {rate:.1f} a second', file=sys.stderr, flush=True)
+    def __enter__(self): self.bar.start(); return self
+    def __exit__(self, *_): self.bar.stop()
+
 # %% ../nbs/11bd_clip_command.ipynb #clc00012
 def parse_time(text:str|None) -> Fraction|None: # `83.5`, `1:23.5` or `0:01:23.5` -> seconds
     "Raises `PhotoError`."
@@ -121,28 +154,6 @@ def parse_time(text:str|None) -> Fraction|None: # `83.5`, `1:23.5` or `0:01:23.5
         if len(parts) > 3 or any('/' in o for o in str(text).split(':')) or min(parts) < 0: raise ValueError
     except ValueError: raise PhotoError(f'{text}: is no time; write seconds, 83.5, or 1:23.5') from None
     return sum(o*60**i for i, o in enumerate(reversed(parts)))
-
-class _Bar:
-    "Frames done: a bar on a terminal, else a line now and then; and the place where a signal stops the work."
-    every = 30 # Seconds from line to line
-    def __init__(self, total, quiet):
-        self.bar = Progress(TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(),
-                            TextColumn('{task.fields[rate]:.1f} frames/s'), TimeRemainingColumn(),
-                            console=Console(stderr=True), auto_refresh=False)
-        self.bar.disable, self.quiet = quiet or not sys.stderr.isatty(), quiet
-        self.total, self.asked, self.tasks, self.said = total, threading.Event(), {}, time.monotonic()
-    def __call__(self, phase, n):
-        if self.asked.is_set(): raise KeyboardInterrupt
-        if phase not in self.tasks:
-            self.tasks[phase] = self.bar.add_task(phase, total=self.total, rate=0.), n, time.monotonic()
-        task, first, begun = self.tasks[phase]
-        rate = (n - first)/max(.001, (now := time.monotonic()) - begun)
-        self.bar.update(task, completed=n, refresh=True, rate=rate)
-        if self.quiet or not self.bar.disable or now - self.said < self.every: return
-        self.said = now
-        print(f'{phase}: {n} of {self.total or "?"} frames, {rate:.1f} a second', file=sys.stderr, flush=True)
-    def __enter__(self): self.bar.start(); return self
-    def __exit__(self, *_): self.bar.stop()
 
 # %% ../nbs/11bd_clip_command.ipynb #clc00014
 def _times(clip, start, end): # seconds -> times of the clip
@@ -189,7 +200,7 @@ def _preview(job, out, overwrite, tick):
     sheet, shots, at = shot_sheet(job, tick=tick)
     save_photo(sheet, out, overwrite)
     for k, (a, z) in enumerate(shots, 1):
-        print(f'shot {k}: {clock(at[a])} to {clock(at[z - 1])}, {z - a} frames')
+        print(f'shot {k}: {clock(at[a])} to {clock(at[min(z, len(at) - 1)])}, {z - a} frames')
 
 # %% ../nbs/11bd_clip_command.ipynb #clc00016
 OPTIONS = dict(codec=None, crf=None, lossless=False, start=None, end=None, fps=24., shots=None, preview=False,
@@ -236,7 +247,7 @@ def film_command(said:dict, # All options of `letthere colorize`
     sources, output, overwrite = _matched(said['photos']), said['output'], said['overwrite']
     if not said['preview']: plan = plan_films(sources, output, overwrite)
     elif len(sources) > 1: raise PhotoError('--preview shows one film; name one')
-    else: plan = [(sources[0], output or Path(sources[0]).with_name(f'{Path(sources[0]).stem}_shots.png'))]
+    else: plan = [_plan_sheet(sources[0], output, overwrite)]
     options, colorizer, failed = {k: said[k] for k in OPTIONS}, load(), False
     for source, out in plan:
         error, notes = '', []
@@ -246,7 +257,7 @@ def film_command(said:dict, # All options of `letthere colorize`
                                said['model'], said['style'], said['as_json'], **options)
         except KeyboardInterrupt:
             kept = len([*Path(f'{out}.parts').glob('*.part')])
-            complain(f'{out}: {kept or "no"} parts of {PART} frames are finished; those are kept')
+            complain(f'{out}: {f"{kept} x {PART} frames are" if kept else "nothing is"} finished')
             raise
         except (ValueError, OSError, RuntimeError, MemoryError) as e:
             if said['debug']: traceback.print_exc()

@@ -84,13 +84,19 @@ class Shown(EachFrame):
     def __init__(self, steady): self.painted = steady.painted
 
 # %% ../nbs/11bb_shots.ipynb #clc000bb
-def shot_sheet(job:Job, width:int=240, ncols:int=4, tick=lambda phase, n: None # As for colour_film
+def _looks(job): # yields times of frames that `job.colours` has looked at
+    with closing(ahead(seen(job.clip, job.size, *job.cut))) as frames:
+        for i, (p, _, copy) in enumerate(frames):
+            job.colours.look(i, copy[0,0]*100)
+            yield p.at
+
+def shot_sheet(job:Job, width:int=240, ncols:int=4,
+               tick=lambda phase, n, of=None: None # As for colour_film; `of`: how many shots there are
               ) -> tuple: # An image; first frame of each shot, and the one after its last; times in seconds
     "One frame of each shot, with numbers."
     times, c = [], job.colours
-    with closing(ahead(seen(job.clip, job.size, *job.cut))) as frames:
-        for i, (p, _, copy) in enumerate(frames):
-            c.look(i, copy[0,0]*100); times.append(p.at); tick('looking', i + 1)
+    with closing(ahead(_looks(job))) as found:
+        for at in found: times.append(at); tick('looking', len(times))
     if not times: raise PhotoError(f'{job.clip.path}: has no frames there; choose another --start or --end')
     tiles, shots = [], c.shots
     for k, (a, z) in enumerate(shots):
@@ -103,7 +109,7 @@ def shot_sheet(job:Job, width:int=240, ncols:int=4, tick=lambda phase, n: None #
         font = ImageFont.load_default(15)
         ImageDraw.Draw(tile).text((4, tile.height - 19), f'{k + 1}    {at}', 'black', font)
         tiles.append(tile)
-        tick('colouring', k + 1)
+        tick('colouring', k + 1, len(shots))
     h, n = tiles[0].height, min(ncols, len(tiles))
     sheet = Image.new('RGB', (n*(width + 8) + 8, -(-len(tiles)//n)*(h + 8) + 8), 'white')
     for k, o in enumerate(tiles): sheet.paste(o, (8 + k%n*(width + 8), 8 + k//n*(h + 8)))

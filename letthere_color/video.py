@@ -15,6 +15,7 @@ import numpy as np, torch, torch.nn.functional as F
 from torch import Tensor
 from .color import lightness, rgb2linear
 from .core import PhotoError
+from .formats import FORMATS, kind_of
 from .photo_files import read_photo
 from .seen import colour_rest, TONED
 from .small_copy import enlarge_chroma, working_size
@@ -80,6 +81,8 @@ def open_clip(path): # -> an open container, the stream that is its picture
     if not p.exists(): raise PhotoError(f'{p}: no such file; check the name and the folder')
     if not p.is_file(): raise PhotoError(f'{p}: is no file; name a film')
     if not p.stat().st_size: raise PhotoError(f'{p}: is empty (0 bytes); copy the film again')
+    with p.open('rb') as f: kind = kind_of(f)
+    if kind in FORMATS: raise PhotoError(f'{p}: is no film but {kind}; give it a name that says so')
     try: container = av.open(str(p), metadata_errors='replace')
     except (av.error.FFmpegError, ValueError) as e:
         why = getattr(e, 'strerror', None) or str(e)
@@ -137,7 +140,7 @@ def read_clip(path:str|Path) -> Clip:
         if name != stored or grey and not tags['color_range']: tags['color_range'] = 2
         turned = frame.side_data.get('DISPLAYMATRIX')
         length = stream.duration and float(stream.duration*stream.time_base) or _tagged_length(stream)
-        about = not length and container.duration and container.duration/av.time_base*.98 - 1 # of its tracks
+        about = (container.duration or 0)/av.time_base*.98 - 1 # of its tracks, if said
         clip = Clip(Path(path), (frame.width, frame.height), stored, stream.time_base,
                     stream.average_rate or Fraction(25), tags, frame.pts or 0, length or max(about, 0),
                     round(frame.rotation/90)%4, to=planar(stored), field_order=int(ctx.field_order),

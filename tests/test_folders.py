@@ -73,7 +73,7 @@ def test_all_are_told_to_end(tmp_path, begun):
     "As `timeout` and service managers do it"
     os.killpg(begun.pid, signal.SIGTERM)
     _, err = begun.communicate(timeout=PATIENCE)
-    assert begun.returncode == 130 and err == 'letthere: stopped; the same command goes on where it was\n'
+    assert begun.returncode == 130 and err == 'letthere: stopped; the same command goes on with what is left\n'
 
 @pytest.mark.skipif(sys.platform != 'linux', reason='workers are processes on Linux only')
 def test_killed_worker(tmp_path, album):

@@ -262,7 +262,9 @@ def test_no_film(tmp_path):
         s, some = add_picture(f, 'libx264', range(4), Fraction(1, 24))
         for p in some: f.mux(p)
     (tmp_path/'here').mkdir()
-    for name, *says in (('empty.mp4', 'is empty (0 bytes)'), ('letter.mp4', 'is no film'), ('sound.mp4', 'only sound'), ('cut.mp4', 'its end is missing'),
+    Image.new('L', SIZE).save(tmp_path/'photo.jpg')
+    (tmp_path/'photo.jpg').rename(tmp_path/'photo.mp4')
+    for name, *says in (('photo.mp4', 'is no film but JPEG', 'a name that says so'), ('empty.mp4', 'is empty (0 bytes)'), ('letter.mp4', 'is no film'), ('sound.mp4', 'only sound'), ('cut.mp4', 'its end is missing'),
                         ('locked.mp4', 'is encrypted'), ('nowhere.mp4', 'no such file')):
         fails(tmp_path, 'colorize', name, '-o', 'here/out.mp4', '--model', 'tiny', says=[name, *says])
     for args, says in ((['vfr.mp4', '-o', 'vfr.mp4'], 'is the film itself'), (['vfr.mp4', '-o', 'a.doc'], 'no kind of film'), (['vfr.mp4', '--hint', '4,5=red'], 'see --shots'),
@@ -314,6 +316,21 @@ def test_lines_without_a_terminal(monkeypatch, capsys):
         said = capsys.readouterr().err
         assert [o.split(' frames')[0] for o in said.splitlines()] == ([] if quiet else ['looking: 1 of 10', 'looking: 2 of 10', 'colouring: 1 of 10'])
 
+@pytest.mark.parametrize('ext', ['webm', 'mkv'])
+def test_a_stream_without_a_length(tmp_path, ext):
+    "As browsers record: nothing can be sought or is known beforehand; it is coloured"
+    class Stream:  # a file that is only written to
+        def __init__(self, path): self.f = path.open('wb'); self.write = self.f.write
+    codec = dict(webm='libvpx', mkv='libx264')[ext]
+    with av.open(out := Stream(tmp_path/f'live.{ext}'), 'w', format=dict(webm='webm', mkv='matroska')[ext], options=dict(live='1')) as f:
+        _, some = add_picture(f, codec, [40*i for i in range(6)], Fraction(1, 1000))
+        for p in some: f.mux(p)
+    out.f.close()
+    with av.open(str(tmp_path/f'live.{ext}')) as f: assert f.duration is None
+    r = letthere(tmp_path, 'colorize', f'live.{ext}', '-o', 'out.mkv', '--model', 'tiny')
+    assert r.returncode == 0, r.stderr
+    assert len(frames(tmp_path/'out.mkv')) == 6
+
 def test_cut_off(tmp_path):
     "What can be read is coloured, and what is missing is told"
     path = film(tmp_path/'long.mkv', lambda f: add_picture(f, 'libx264', [40*i for i in range(N)], Fraction(1, 1000), options={'g': '4', 'bf': '0'}))
@@ -359,6 +376,7 @@ def test_shots(tmp_path):
     r = letthere(tmp_path, 'colorize', 'film.mp4', '--preview', '--model', 'tiny')
     assert r.returncode == 0 and r.stdout.splitlines()[:2] == ['shot 1: 0:00:00.0 to 0:00:00.5, 12 frames', 'shot 2: 0:00:00.5 to 0:00:01.0, 12 frames'], r.stdout + r.stderr
     assert Image.open(tmp_path/'film_shots.png').width > 400
+    fails(tmp_path, 'colorize', 'film.mp4', '--preview', '--model', 'nowhere', says=['film_shots.png: exists already; --overwrite'])  # before a model is looked for
     r = letthere(tmp_path, 'colorize', 'film.mp4', '--shots', 'shots.json', '--model', 'tiny', '--lossless')
     assert r.returncode == 0, r.stderr
     strong = [c.astype(int).std() for *_, c in frames(tmp_path/'film_color.mp4')]
