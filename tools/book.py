@@ -294,7 +294,7 @@ def site():
         subprocess.run([sys.executable, '-m', 'smalldocs.cli', 'render', '--strict', str(proc)], check=True)
         _offline(proc/cfg.doc_path.name, names, home)
     for p in (proc/cfg.doc_path.name).glob('*.html'):  # an option stays on one line: no break behind its hyphens
-        p.write_text(re.sub(r'<code>(--?[a-z][a-z-]{0,24})</code>', r'<code class="option">\1</code>', p.read_text()))
+        p.write_text(re.sub(r'<code>(--?[a-z][a-z-]*(?:, --?[a-z][a-z-]*)*)</code>', lambda m: ', '.join(f'<code class="option">{o}</code>' for o in m[1].split(', ')), p.read_text()))
     for css in (proc/cfg.doc_path.name).rglob('*.css'):  # the themes ask for web fonts; ours are the reader's own
         css.write_text(re.sub(r'@import url\([^)]*\);', '', css.read_text()))
     for old, new in MOVED.items():
