@@ -75,7 +75,8 @@ def show_photos(photos, # Images, arrays `(H,W[,C])`, tensors `(1|3,H,W)`, in [0
     nrows, ncols = -(-len(photos)//ncols), min(ncols, len(photos))
     longest = max((len(line) for t in titles or [] for line in str(t).split('\n')), default=0)
     points = max(9, min(9*ncols*size/5.4, 125*size/max(1, longest)))  # for telephones
-    height = size*max(p.shape[0]/p.shape[1] for p in photos) + points/36*(titles is not None)
+    lines = max((str(t).count('\n') + 1 for t in titles or []), default=0)
+    height = size*max(p.shape[0]/p.shape[1] for p in photos) + points/36*(lines + 1)/2*(lines > 0)
     fig, axs = plt.subplots(nrows, ncols, figsize=(ncols*size, nrows*height), squeeze=False, facecolor=_mount)
     for ax in axs.flat: ax.axis('off')
     for ax, p, t in zip(axs.flat, photos, titles or ['']*len(photos)):

@@ -181,17 +181,17 @@ def _plain(rows):
 def plot(self:Report): # On new matplotlib axes, which it gives back
     "Share of each method with its interval, that of each rater as a dot, and the paper's."
     import matplotlib.pyplot as plt
-    ax = plt.subplots(figsize=(6, .8 + .55*len(self.methods)))[1]
+    ax = plt.subplots(figsize=(5.6, .8 + .6*len(self.methods)))[1]
     for y, o in enumerate(self.methods):
         ax.barh(y, 100*o.share, color='#9dbad5', height=.6)
-        ax.plot([100*x for x in o.interval], [y, y], color='#1f4e79', lw=2)
+        ax.plot([100*x for x in o.interval], [y, y], color='C0', lw=2)
         each = [100*x for x in o.raters.values()]
-        ax.plot(each, np.linspace(y - .22, y + .22, len(each) + 2)[1:-1], '.', color='#444', ms=4)
-        if o.method in PAPER: ax.plot(100*PAPER[o.method], y, 'D', color='#b3261e', ms=7, mfc='none')
-        ax.text(101.5, y, f'{100*o.share:.1f} %', va='center')
-    ax.plot([], [], 'D', color='#b3261e', mfc='none', label='the paper')
-    ax.plot([], [], '.', color='#444', label='one rater')
-    ax.set(xlim=(0, 112), xlabel='found natural, %')
+        ax.plot(each, np.linspace(y - .22, y + .22, len(each) + 2)[1:-1], '.', color='C1', ms=5)
+        if o.method in PAPER: ax.plot(100*PAPER[o.method], y, 'D', color='C3', ms=8, mfc='none')
+        ax.text(102.5, y, f'{100*o.share:.1f} %', va='center')
+    ax.plot([], [], 'D', color='C3', ms=8, mfc='none', label='the paper')
+    ax.plot([], [], '.', color='C1', ms=5, label='one rater')
+    ax.set(xlim=(0, 119), xlabel='found natural, %')
     ax.set_yticks(range(len(self.methods)), [o.method for o in self.methods])
     ax.invert_yaxis(); ax.legend(loc='lower right', bbox_to_anchor=(1, 1), ncols=2, frameon=False)
     return ax

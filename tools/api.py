@@ -36,6 +36,7 @@ def tidied(cells):
     for c in cells:
         if not (found := _reference(c)): out.append(c); continue
         name, doc, line, body = found
+        if name.startswith('_'): continue  # a method of what is private
         if name in shown: out.append(_markdown(f'<div id="{name.lower()}"></div>')); continue
         rest.append((line, name, body))
         entry = line, f'- [`{name}`](#{name.lower()}){": " + doc if doc else ""}\n'

@@ -179,10 +179,10 @@ def pages():
     (nbs/'paper_vs_here.md').write_text(_differences())
     (nbs/'models.md').write_text(_models())
 
-THUMBS = """00_color 4 0 .18 .5 1     01_photos 0 0 .2 .5 1       01a_film 0 0 .18 .67 1     02_low_level 1 .34 .16 .66 1  03_global_features 0 .5 .18 1 1
-05_colorization 0 .34 .2 .66 1  06_training 1 0 .03 .5 .52    06i_small_copy 3 0 .16 .33 1  07_inference 0 .34 .07 .67 .5
-08_evaluation 0 0 .08 .66 .48  08a_judging 1 .1 0 1 .9  08b_rivals 4 .33 .03 1 .135    08c_vivid 2 .17 .08 .34 .5   09_user_study 0 0 .1 .34 .5   10_style_transfer 2 .5 .2 1 1
-10a_hints 4 0 .16 .66 1     11_history 0 0 .16 .4 1      12_cli 0 .5 .12 1 1        13_results 0 0 0 1 1
+THUMBS = """00_color 4 0 .18 .5 .97     01_photos 0 0 .2 .5 .97       01a_film 0 0 .18 .67 .97     02_low_level 1 .34 .16 .66 .97  03_global_features 0 .5 .18 1 .97
+05_colorization 0 .34 .2 .66 .97  06_training 1 0 .03 .5 .52    06i_small_copy 3 0 .16 .33 .97  07_inference 0 .345 .08 .655 .49
+08_evaluation 0 0 .08 .66 .48  08a_judging 3 0 .16 .5 .97  08b_rivals 5 .33 .045 1 .235    08c_vivid 2 .17 .08 .34 .5   09_user_study 0 .005 .1 .325 .48   10_style_transfer 2 .5 .2 1 .97
+10a_hints 4 0 .16 .66 .97     11_history 0 0 .16 .4 .97      12_cli 0 .5 .12 1 .97        13_results 2 .34 .08 1 .48
 11b_steady 6 0 .2 .33 .95""" # Chapter, which of its pictures, left, top, right, bottom; that of chapter 4 stays, whose figure moves
 
 def thumbs():
@@ -293,6 +293,8 @@ def site():
         yml.write_text(re.sub(r'.*html-math-method.*\n', '', yml.read_text()))  # for Quarto only
         subprocess.run([sys.executable, '-m', 'smalldocs.cli', 'render', '--strict', str(proc)], check=True)
         _offline(proc/cfg.doc_path.name, names, home)
+    for p in (proc/cfg.doc_path.name).glob('*.html'):  # an option stays on one line: no break behind its hyphens
+        p.write_text(re.sub(r'<code>(--?[a-z][a-z-]*(?:, --?[a-z][a-z-]*)*)</code>', lambda m: ', '.join(f'<code class="option">{o}</code>' for o in m[1].split(', ')), p.read_text()))
     for css in (proc/cfg.doc_path.name).rglob('*.css'):  # the themes ask for web fonts; ours are the reader's own
         css.write_text(re.sub(r'@import url\([^)]*\);', '', css.read_text()))
     for old, new in MOVED.items():
