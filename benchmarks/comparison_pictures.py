@@ -1,6 +1,6 @@
 """Free photos that networks trained alike colour differently: for each of ours' rivals the photo on which the two differ most. (notebook 13)
 
-python benchmarks/comparison_pictures.py RUNS --photos FILE ... --panoramas FOLDER [-o nbs/images/comparison] [--json nbs/results/comparison_pictures.json]
+python benchmarks/comparison_pictures.py RUNS --photos FILE ... [--panoramas FOLDER] [-o nbs/images/comparison] [--json nbs/results/comparison_pictures.json]
 
 RUNS: the folder of train_comparison.py. Every photo is coloured by each network, as `letthere colorize` does it; where the distance to the truth (mean
 CIEDE2000) differs most between a rival and ours, whichever is nearer, all results become a strip: truth, ours, rivals. FOLDER: see free_photos.py."""
