@@ -7,10 +7,7 @@ CIEDE2000) differs most between a rival and ours, whichever is nearer, all resul
 import argparse, json, sys
 from pathlib import Path
 
-import torch
-from PIL import Image
-from free_photos import free_photos
-from letthere_color.core import photo2tensor, rgb2lab
+from free_photos import free_photos, lab, side_by_side
 from letthere_color.evaluation import ciede2000
 from letthere_color.inference import Colorizer
 from letthere_color.judging import measured_with
@@ -24,8 +21,6 @@ p.add_argument('--rivals', nargs='+', default=['no_global', 'unet', 'zhang'])
 p.add_argument('-o', '--output', type=Path, default=Path('nbs/images/comparison'))
 p.add_argument('--json', type=Path, default=Path('nbs/results/comparison_pictures.json'))
 a = p.parse_args()
-
-def lab(photo): return rgb2lab(photo2tensor(photo, torch.float32))[None]
 
 names = ['ours', *a.rivals]
 colorizers, rows, pictures = {o: Colorizer(load_model(a.runs/o)) for o in names}, [], {}
@@ -41,9 +36,6 @@ for rival in a.rivals:
 a.output.mkdir(parents=True, exist_ok=True)
 for old in a.output.glob('*.jpg'): old.unlink()
 for name in shown.values():
-    w, h = 200, round(200*pictures[name][0].height/pictures[name][0].width)
-    strip = Image.new('RGB', (w*len(pictures[name]), h))
-    for i, o in enumerate(pictures[name]): strip.paste(o.resize((w, h), Image.Resampling.LANCZOS), (w*i, 0))
-    strip.save(a.output/f'{name}.jpg', quality=85)
+    side_by_side(pictures[name]).save(a.output/f'{name}.jpg', quality=85)
 command = ' '.join(['python benchmarks/comparison_pictures.py', *(Path(o).name if '/' in o else o for o in sys.argv[1:])])
 a.json.write_text(json.dumps(dict(command=command, data=f'{len(rows)} free photos', seed=0, **measured_with(), networks=names, shown=shown, photos=rows), indent=1) + '\n')

@@ -5,9 +5,9 @@ reads them). A camera stands in the middle of each and looks in one direction or
 import base64, re, tempfile
 from pathlib import Path
 
-import numpy as np
+import numpy as np, torch
 from PIL import Image
-from letthere_color.core import open_photo
+from letthere_color.core import open_photo, photo2tensor, rgb2lab
 
 def panorama(path):
     "Linear RGB (H,W,3) of the OpenEXR file within a .js file"
@@ -40,3 +40,12 @@ def free_photos(files, panoramas, directions=(0, 120, 240), size=384):
     for file in sorted(panoramas.glob('*.exr.js')) if panoramas else []:
         x = panorama(file)
         for degrees in directions: yield f'{file.name.split(".")[0]}-{degrees}', view(x, degrees)
+
+def lab(photo): return rgb2lab(photo2tensor(photo, torch.float32))[None]
+
+def side_by_side(pictures, width=200):
+    "Pictures of one shape in a row"
+    h = round(width*pictures[0].height/pictures[0].width)
+    strip = Image.new('RGB', (width*len(pictures), h))
+    for i, o in enumerate(pictures): strip.paste(o.resize((width, h), Image.Resampling.LANCZOS), (width*i, 0))
+    return strip

@@ -7,10 +7,8 @@ straight ahead. The error is the mean CIEDE2000."""
 import argparse, json, sys
 from pathlib import Path
 
-import torch
 from PIL import Image
-from free_photos import free_photos
-from letthere_color.core import photo2tensor, rgb2lab
+from free_photos import free_photos, lab
 from letthere_color.evaluation import ciede2000, mean_chroma
 from letthere_color.inference import Colorizer
 from letthere_color.judging import measured_with
@@ -22,8 +20,6 @@ p.add_argument('--model', default='small')
 p.add_argument('-o', '--output', type=Path, default=Path('nbs/images/gallery'))
 p.add_argument('--json', type=Path, default=Path('nbs/results/gallery.json'))
 a = p.parse_args()
-
-def lab(photo): return rgb2lab(photo2tensor(photo, torch.float32))[None]
 
 colorizer, rows = Colorizer.from_pretrained(a.model), []
 a.output.mkdir(parents=True, exist_ok=True)

@@ -7,10 +7,7 @@ whichever of the two is nearer, one view of a panorama at most: truth, with and 
 import argparse, json, sys
 from pathlib import Path
 
-import torch
-from PIL import Image
-from free_photos import free_photos
-from letthere_color.core import photo2tensor, rgb2lab
+from free_photos import free_photos, lab, side_by_side
 from letthere_color.evaluation import ciede2000
 from letthere_color.inference import Colorizer
 from letthere_color.judging import measured_with
@@ -26,8 +23,6 @@ p.add_argument('--size', type=int, default=384, help='longest side of what is co
 p.add_argument('--json', type=Path, default=Path('nbs/results/global_pictures.json'))
 a = p.parse_args()
 
-def lab(photo): return rgb2lab(photo2tensor(photo, torch.float32))[None]
-
 colorizers, found = [Colorizer(load_model(o)) for o in a.models], []
 for name, photo in free_photos(a.photos, a.panoramas, size=a.size):
     painted = [o(photo) for o in colorizers]
@@ -41,9 +36,6 @@ most = sorted(most.values(), key=found.index)[:a.most]
 a.output.mkdir(parents=True, exist_ok=True)
 for old in a.output.glob('*.jpg'): old.unlink()
 for row, pictures in most:
-    pictures = [o.resize((200, round(200*o.height/o.width)), Image.Resampling.LANCZOS) for o in pictures]
-    strip = Image.new('RGB', (600, pictures[0].height))
-    for i, o in enumerate(pictures): strip.paste(o, (200*i, 0))
-    strip.save(a.output/f'{row["name"]}.jpg', quality=85)
+    side_by_side(pictures).save(a.output/f'{row["name"]}.jpg', quality=85)
 command = ' '.join(['python benchmarks/global_pictures.py', *(Path(o).name if Path(o).exists() or '/' in o else o for o in sys.argv[1:])])
 a.json.write_text(json.dumps(dict(command=command, data=f'{len(found)} free photos', seed=0, **measured_with(), shown=[o['name'] for o, _ in most], photos=[o for o, _ in found]), indent=1) + '\n')

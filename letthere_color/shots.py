@@ -17,7 +17,7 @@ from .inference import Colorizer
 from .hints import parse_hint
 from .models import load_styles
 from .steady import SteadyColors, check_shots
-from .clips import ahead, coloured, EachFrame, Job, seen
+from .clips import ahead, coloured, EachFrame, Job, looks
 
 # %% ../nbs/11bb_shots.ipynb #clc00009
 _KEYS = dict(style=str, saturation=(int, float), hints=list)
@@ -84,18 +84,12 @@ class Shown(EachFrame):
     def __init__(self, steady): self.painted = steady.painted
 
 # %% ../nbs/11bb_shots.ipynb #clc000bb
-def _looks(job): # yields times of frames that `job.colours` has looked at
-    with closing(ahead(seen(job.clip, job.size, *job.cut))) as frames:
-        for i, (p, _, copy) in enumerate(frames):
-            job.colours.look(i, copy[0,0]*100)
-            yield p.at
-
 def shot_sheet(job:Job, width:int=240, ncols:int=4,
                tick=lambda phase, n, of=None: None # As for colour_film; `of`: how many shots there are
               ) -> tuple: # An image; first frame of each shot, and the one after its last; times in seconds
     "One frame of each shot, with numbers."
     times, c = [], job.colours
-    with closing(ahead(_looks(job))) as found:
+    with closing(ahead(looks(job, job.cut[0]))) as found:
         for at in found: times.append(at); tick('looking', len(times))
     if not times: raise PhotoError(f'{job.clip.path}: has no frames there; choose another --start or --end')
     tiles, shots = [], c.shots
