@@ -8,7 +8,7 @@ __all__ = ['ENGINES', 'PROBE_SECONDS', 'OFF', 'exact_biases', 'To', 'mixed_model
            'fast_model']
 
 # %% ../nbs/06j_choice.ipynb #cho00004
-import copy, functools, json, os, platform, sys, tempfile, time
+import copy, functools, json, os, platform, sys, time
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
@@ -25,7 +25,7 @@ from .files import whole_file
 from .colorization import Colorization, ModelConfig, predict_ab
 from .fast import fold_norm, foreign_part, lean_model, small_tail, split_fusion
 from .engines import Engine, FastColorization, ncnn_files, NcnnNet
-from .onnx_files import export_onnx, OnnxColorization
+from .onnx_files import onnx_bytes, OnnxColorization
 from .small_copy import WORKING_SIZE
 
 # %% ../nbs/06j_choice.ipynb #cho00040
@@ -124,10 +124,9 @@ class VinoNet(Engine):
 # %% ../nbs/06j_choice.ipynb #cho00019
 class OnnxNet(Engine):
     "Runs the ONNX file of a network in onnxruntime; the file does not give the hidden layer, which is empty."
-    def __init__(self, model:Colorization): # As for export_onnx
-        self.args, self.folder = (model,), tempfile.TemporaryDirectory()
-        path = export_onnx(model, Path(self.folder.name, 'model.onnx'))
-        self.ready = functools.cache(lambda process, threads: OnnxColorization(path, threads))
+    def __init__(self, file:bytes): # Of onnx_bytes
+        self.args = file,
+        self.ready = functools.cache(lambda process, threads: OnnxColorization(file, threads))
 
     def one(self, outputs, inputs):
         first, *style = inputs.values()
@@ -171,7 +170,7 @@ def with_engine(model:Colorization, # In eval mode
     if not part and engine != 'onnx': part = untranslated(model.config)
     if part: raise ValueError(f'{engine} runs the network of chapter 5 only, and {part} differs: take torch.')
     if engine == 'ncnn': net = NcnnNet(ncnn_files(model), bf16)
-    else: net = OnnxNet(model) if engine == 'onnx' else VinoNet(model, bf16)
+    else: net = OnnxNet(onnx_bytes(model)) if engine == 'onnx' else VinoNet(model, bf16)
     return FastColorization(model, net)
 
 # %% ../nbs/06j_choice.ipynb #cho00024

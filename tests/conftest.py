@@ -1,8 +1,9 @@
 """What all tests share: a browser with patience, a seed that is printed, and a list of the reasons for which CI may skip.
 
 Two workers share the machine: one thread each, which is set before torch is imported; and one engine on every machine."""
-import os, re, shutil, sys
+import os, re, shutil, subprocess, sys
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -85,3 +86,19 @@ def launch(playwright, chrome):
 
 @pytest.fixture(scope='session')
 def browser(launch): return launch('--disable-gpu')
+
+# ---- the page that colours photos
+
+@pytest.fixture(scope='session')
+def page_files():
+    "The page with its runtime and its network; one of the test processes makes them"
+    import fcntl
+    from letthere_color.page import page_folder
+    root = Path(__file__).parent.parent
+    if not os.environ.get('CI') and not shutil.which('npm') and not (page_folder()/'try/assets/model.json').is_file():
+        pytest.skip('the page needs npm: install Node.js')
+    with open(root/'tools/web/.npmrc') as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        r = subprocess.run([sys.executable, root/'tools/web.py'], capture_output=True, text=True)
+    assert r.returncode == 0, r.stderr
+    return page_folder()

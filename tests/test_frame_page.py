@@ -14,7 +14,7 @@ from test_hints_page import click, painted, saved, take
 from test_seen import chroma, CUP, KINDS, PICTURE, put, scenes
 from test_try import coded, difference, download, file, give, says, shown
 
-page_files, serve, url, visit = test_try.page_files, test_try.serve, test_try.url, test_try.visit
+serve, url, visit = test_try.serve, test_try.url, test_try.visit
 
 def askew(degrees, value=245):
     "A print that lies askew on the scanner's lid, with the same paper all around"

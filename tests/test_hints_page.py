@@ -9,7 +9,7 @@ from letthere_color.core import photo2tensor, rgb2l, rgb2lab, sample_photos
 from helpers import letthere
 from test_try import choose, coded, difference, download, give, says, shown
 
-page_files, serve, url, visit = test_try.page_files, test_try.serve, test_try.url, test_try.visit
+serve, url, visit = test_try.serve, test_try.url, test_try.visit
 
 # ---- what a visitor does
 

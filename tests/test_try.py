@@ -19,17 +19,6 @@ root = Path(__file__).parent.parent
 # ---- the page and its visitors
 
 @pytest.fixture(scope='module')
-def page_files():
-    "The page with its runtime and its network; one of the test processes makes them"
-    if not os.environ.get('CI') and not shutil.which('npm') and not (page_folder()/'try/assets/model.json').is_file():
-        pytest.skip('the page needs npm: install Node.js')
-    with open(root/'tools/web/.npmrc') as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        r = subprocess.run([sys.executable, root/'tools/web.py'], capture_output=True, text=True)
-    assert r.returncode == 0, r.stderr
-    return page_folder()
-
-@pytest.fixture(scope='module')
 def serve(page_files):
     "A function that serves a folder (None: the page) and gives its server"
     servers = []
