@@ -101,12 +101,13 @@ class OnnxColorization(nn.Module):
         super().__init__()
         options = (ort := _need('onnxruntime')).SessionOptions()
         options.intra_op_num_threads = threads or torch.get_num_threads()
+        file, said = (path, path[:20]) if isinstance(path, bytes) else (str(path), path)
         try:
-            self.session = ort.InferenceSession(path if isinstance(path, bytes) else str(path), options, providers=['CPUExecutionProvider'])
-            config = json.loads(self.session.get_modelmeta().custom_metadata_map['config'])
-        except Exception as e: raise ValueError(f'{path[:20] if isinstance(path, bytes) else path} is no whole file of export_onnx: {e}') from e
-        self.config = c = ModelConfig(**config)
-        self.space = color_space(c.color_space, c.input_mean)
+            self.session = ort.InferenceSession(file, options, providers=['CPUExecutionProvider'])
+            c = json.loads(self.session.get_modelmeta().custom_metadata_map['config'])
+        except Exception as e: raise ValueError(f'{said} is no whole file of export_onnx: {e}') from e
+        self.config = ModelConfig(**c)
+        self.space = color_space(self.config.color_space, self.config.input_mean)
         self.where = nn.Parameter(torch.empty(0), requires_grad=False)  # tells that this model is on the CPU
 
     def answers(self, L, style=None):

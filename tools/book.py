@@ -133,7 +133,7 @@ description: {about}
 def _differences():
     "The tables `Paper vs. here` of all chapters"
     out = [MADE.format(title='Paper vs. here', about='Every place where this book departs from the paper, and why', source='the notebooks'),
-           'Each chapter ends with such a table. Here they are together, in the order of the book.\n']
+           'Each chapter ends with such a table. Here they are together, in the order of the book. [?]: as summaries of the paper give it.\n']
     for p in CHAPTERS:
         cells = json.loads(p.read_text())['cells']
         found = re.search(r'^## Paper vs\. here\s*\n(.*?)(?=^## |\Z)', '\n\n'.join(_lines(c['source']) for c in cells if c['cell_type'] == 'markdown'), re.M | re.S)
@@ -294,7 +294,8 @@ def site():
         subprocess.run([sys.executable, '-m', 'smalldocs.cli', 'render', '--strict', str(proc)], check=True)
         _offline(proc/cfg.doc_path.name, names, home)
     for p in (proc/cfg.doc_path.name).glob('*.html'):  # an option stays on one line: no break behind its hyphens
-        p.write_text(re.sub(r'<code>(--?[a-z][a-z-]*(?:, --?[a-z][a-z-]*)*)</code>', lambda m: ', '.join(f'<code class="option">{o}</code>' for o in m[1].split(', ')), p.read_text()))
+        def whole(m): return re.sub(r'(?<![^\s>])--?[a-z][a-z-]*', r'<span class="option">\g<0></span>', m[0])
+        p.write_text(re.sub(r'(?<!<pre>)<code>[^<\n]*</code>', whole, p.read_text()))
     for css in (proc/cfg.doc_path.name).rglob('*.css'):  # the themes ask for web fonts; ours are the reader's own
         css.write_text(re.sub(r'@import url\([^)]*\);', '', css.read_text()))
     for old, new in MOVED.items():
