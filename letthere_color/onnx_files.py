@@ -46,6 +46,16 @@ def _need(package):
     try: return importlib.import_module(package)
     except ImportError as e: raise ImportError(f'No {package}: pip install "letthere_color[onnx]"') from e
 
+def _opened(file, threads):
+    "onnxruntime, ready to run a file of ours or its bytes, and what the file says of itself"
+    options = (ort := _need('onnxruntime')).SessionOptions()
+    options.intra_op_num_threads = threads
+    file, said = (file, file[:20]) if isinstance(file, bytes) else (str(file), file)
+    try:
+        session = ort.InferenceSession(file, options, providers=['CPUExecutionProvider'])
+        return session, json.loads(session.get_modelmeta().custom_metadata_map['config'])
+    except Exception as e: raise ValueError(f'{said} is no whole file of export_onnx: {e}') from e
+
 # %% ../nbs/06h_onnx.ipynb #8f787252
 _UNITS = dict(lab=dict(input='L/100', ab_range='-110,110'), # of others, config tells
               luma=dict(input='luma, 0 to 1, less input_mean', ab_range='-100,100'))
@@ -99,15 +109,9 @@ class OnnxColorization(nn.Module):
     def __init__(self, path:str|Path|bytes, # From export_onnx, or onnx_bytes
                  threads:int|None=None): # None: as many as PyTorch uses
         super().__init__()
-        options = (ort := _need('onnxruntime')).SessionOptions()
-        options.intra_op_num_threads = threads or torch.get_num_threads()
-        file, said = (path, path[:20]) if isinstance(path, bytes) else (str(path), path)
-        try:
-            self.session = ort.InferenceSession(file, options, providers=['CPUExecutionProvider'])
-            c = json.loads(self.session.get_modelmeta().custom_metadata_map['config'])
-        except Exception as e: raise ValueError(f'{said} is no whole file of export_onnx: {e}') from e
-        self.config = ModelConfig(**c)
-        self.space = color_space(self.config.color_space, self.config.input_mean)
+        self.session, config = _opened(path, threads or torch.get_num_threads())
+        self.config = c = ModelConfig(**config)
+        self.space = color_space(c.color_space, c.input_mean)
         self.where = nn.Parameter(torch.empty(0), requires_grad=False)  # tells that this model is on the CPU
 
     def answers(self, L, style=None):
