@@ -154,10 +154,9 @@ def evaluate(
     fid:bool=Option(False, '--fid', help='FID too: downloads a network.'),
     device:str=DEVICE):
     "Measure how near a model comes to the colours of photos."
-    data = [*(photos or []), *(data or [])]
-    if not data: raise BadParameter('name at least one folder of colour photos')
-    if result and not result.resolve().parent.is_dir():
-        raise ValueError(f'{result}: there is no such folder to write into')
+    if not (data := [*(photos or []), *(data or [])]): raise BadParameter('name a folder of colour photos')
+    if result and (result.suffix != '.json' or not result.resolve().parent.is_dir()):
+        raise ValueError(f'{result}: name a .json file in a folder that exists')
     from letthere_color.evaluation import network_metrics
     from letthere_color.judging import compact_json, judge_photos, measured_with
     from letthere_color.inference import Colorizer
@@ -165,12 +164,13 @@ def evaluate(
     extras = network_metrics(['lpips']*lpips + ['fid']*fid) if lpips or fid else {}
     found = judge_photos(colorizer, data, limit, seed, size, saturation or [1.], extras,
                          progress=lambda o: track(o, 'judging'))
-    _show_judged(found, name := colorizer.model.config.name or Path(model).name)
     names = {str(o): Path(o).name for o in (*data, result, model) if o}  # paths are nobody's business
     typed = ' '.join(['letthere', *(names.get(o, o) for o in sys.argv[1:])])
+    name = colorizer.model.config.name or Path(model).name
     about = dict(command=typed, seed=seed, model=name, **measured_with())
     found['data'] = dict(files=[o.name for o in data]) | found['data']
-    if result: result.write_text(compact_json(about | found))
+    if result: result.write_text(compact_json(about | found))  # first: the reader of a pipe may go away
+    _show_judged(found, name)
 
 # %% ../nbs/12_cli.ipynb #9e7610c9
 @app.command()

@@ -167,7 +167,8 @@ def judge_photos(colorizer:Colorizer, # Model and settings
         tally.add(name, *found)
     if tally.photos: return tally.result()
     where, why = (', '.join(map(str, o)) for o in (listify(source), sorted({*tally.left_out.values()})))
-    raise ValueError(f'{where}: no photo to judge in {len(files)} files ({why}); give photos in colour.')
+    raise ValueError(f'{where}: no photo to judge in {len(files)} files{why and f" ({why})"}; '
+                     'give photos in colour.')
 
 # %% ../nbs/08a_judging.ipynb #42f0903b
 def measured_with() -> dict: # `hardware`, `versions`, `date`, `commit`

@@ -15,7 +15,7 @@ from PIL import Image, ImageCms
 from fastcore.basics import patch
 from .formats import kind_of, RAW, READERS
 from .pictures import is_hdr, keyed, L_STAR, open_image, profile_of, refusal
-from .tiff import read_tiff
+from .tiff import ONE_BIT, read_tiff
 from .files import check_array, decoding, load_pixels, open_file, plain_mode, srgb_transform, to_uint
 from .core import PhotoError, rgb2l
 from .metadata import join_sidecar, Metadata, read_metadata, tiff_metadata
@@ -158,6 +158,7 @@ def _read_image(f, name, check, page=0, metadata=None):
     metadata.notes += im.info.get('notes', [])
     if is_hdr(im.info): metadata.notes.append(_HDR)
     if moves: metadata.notes.append('is animated: only its first picture is coloured')
+    if im.mode == '1': metadata.notes.append(ONE_BIT)
     f.seek(24) # where PNG has the bits and the kind of colour
     deep = im.format == 'PNG' and {b'\x10\2': 'RGB', b'\x10\4': 'LA', b'\x10\6': 'RGBA'}.get(f.read(2))
     f.seek(0)

@@ -58,7 +58,7 @@ class _Report:
                                           seconds=round(time.monotonic() - self.begun, 2))
         said = ', '.join(f'{n} {what}' for what, n in self.counts.items() if n)
         if self.n > 1 or not self.counts['coloured'] + self.counts['failed']:
-            said = said.replace('skipped', 'skipped (the results exist already)')
+            said = said.replace('skipped', 'skipped (the results exist already: --overwrite makes them anew)')
             print(said.replace('in colour', 'left out (in colour already)'))
 
 # %% ../nbs/07c_progress.ipynb #ce779167

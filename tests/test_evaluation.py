@@ -47,11 +47,20 @@ def test_command(photos, tmp_path):
     again = judge_photos(Colorizer.from_pretrained('tiny'), photos, limit=5, seed=3)
     assert json.loads(json.dumps(again['methods'])) == found['methods'] and again['photos']['rows'] == found['photos']['rows']
 
-@pytest.mark.parametrize('args, says', [(['--data', 'nowhere'], 'nowhere does not exist'), (['--data', '.', '--json', 'no/such/file.json'], 'no such folder'),
-                                        (['--data', '.', '--model', 'magic'], 'choose one of')])
+@pytest.mark.parametrize('args, says', [(['--data', 'nowhere'], 'nowhere does not exist'), (['--data', '.', '--json', 'no/such/file.json'], 'name a .json file in a folder that exists'),
+                                        (['--data', '.', '--model', 'magic'], 'choose one of'), (['--data', '.', '--json', 'photo.jpg'], 'photo.jpg: name a .json file'),
+                                        (['--data', '.', '--model', 'tiny.onnx'], 'model.safetensors (no file)'),
+                                        (['--data', '.', '--model', 'tiny'], 'no photo to judge in 0 files; give')])
 def test_command_complains(tmp_path, args, says):
     r = letthere(tmp_path, 'evaluate', *args)
     assert r.returncode == 1 and says in r.stderr and 'Traceback' not in r.stderr
+
+def test_file_before_the_table(photos, tmp_path, monkeypatch):
+    "The results are kept, if whoever reads the table has gone"
+    def gone(*_): raise BrokenPipeError
+    monkeypatch.setattr('letthere_color.cli._show_judged', gone)
+    letthere(tmp_path, 'evaluate', photos, '--model', 'tiny', '--json', 'r.json')
+    assert json.loads((tmp_path/'r.json').read_text())['methods']
 
 def test_own_results_are_not_judged(tmp_path):
     "A model would find its own colours perfect; and a single photo may be judged"

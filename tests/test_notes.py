@@ -344,3 +344,9 @@ def test_options_of_the_command(tmp_path, grey):
     r = letthere(tmp_path, 'colorize', 'a.jpg', '--keep-luma', '--sidecar')
     assert r.returncode == 0, r.stderr
     assert np.array_equal(in_grey(tmp_path/'a_color.jpg'), in_grey(tmp_path/'a.jpg')) and b'AISystemUsed' in (tmp_path/'a_color.jpg.xmp').read_bytes()
+
+def test_black_and_white_alone(tmp_path):
+    "Pixels of one bit are black or white in any colour: that is said"
+    sample_photos()['china'].resize((96,64)).convert('1').save(tmp_path/'fax.tif', compression='group4')
+    r = letthere(tmp_path, 'colorize', 'fax.tif', '--model', 'tiny')
+    assert r.returncode == 0 and 'scan it in grey' in r.stderr, r.stderr
