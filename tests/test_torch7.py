@@ -322,7 +322,7 @@ def test_engines(config, engines):
             assert engine not in engines and engine != 'onnx' and ('fusion_kernel' in str(e) or 'n_classes' in str(e)); continue
         assert torch.allclose(predict_ab(fast, L), truth, atol=.05), engine
         if engine == 'onnx':
-            onnx = OnnxColorization(Path(fast.net.folder.name)/'model.onnx')
+            onnx = OnnxColorization(*fast.net.args)
             about = onnx.session.get_modelmeta().custom_metadata_map
             assert about['ab_range'] == '-100,100' and 'less input_mean' in about['input'] and onnx.space == model.space
     assert (predict_ab(fast_model(model, 'torch', torch.bfloat16), L) - truth).abs().max() < 2
