@@ -1,7 +1,6 @@
 """The authors' published network: a file of Torch7 that the test writes, and a plain definition of what it computes."""
 import io, math, struct
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np, pytest, torch, torch.nn.functional as F
 from PIL import Image
