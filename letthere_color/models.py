@@ -110,7 +110,7 @@ def _no_model(name):
     if (model_files(name)/'checkpoint.pt').exists():
         return FileNotFoundError(f'{name}: this run has not ended; go on with train --resume -o {name}')
     return FileNotFoundError(f'No model {name!r}: choose one of {", ".join(shipped_models())}, or a folder '
-                             'with config.json and model.safetensors (no file), or a hub id like owner/name.')
+                             'with config.json and model.safetensors, or a hub id like owner/name.')
 
 def _from_hub(name): # one try, where hf_hub_download waits and makes six; without a hub, what is here of it
     said, files = '', ('config.json', 'model.safetensors')
