@@ -85,7 +85,7 @@ def launch(playwright, chrome):
     for b in opened: b.close()
 
 @pytest.fixture(scope='session')
-def browser(launch): return launch('--disable-gpu')
+def browser(launch): return launch('--disable-gpu', '--js-flags=--liftoff-only')  # WebAssembly is compiled once, not a second time for speed
 
 # ---- the page that colours photos
 

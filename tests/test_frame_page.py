@@ -12,7 +12,7 @@ from letthere_color.seen import along, tone_lines
 from letthere_color.small_copy import small_copy, working_size
 from test_hints_page import click, painted, saved, take
 from test_seen import chroma, CUP, KINDS, PICTURE, put, scenes
-from test_try import coded, difference, download, file, give, says, shown
+from test_try import answer, coded, difference, download, file, give, says, shown
 
 serve, url, visit = test_try.serve, test_try.url, test_try.visit
 
@@ -52,7 +52,7 @@ def test_lines_and_tones_of_the_library(visit):
         photo, (h, w) = read_photo(x), x.shape
         copy = small_copy(photo, working_size(h, w))
         wanted, shown = find_frame(copy), along(copy, tone_lines(copy))
-        got = page.evaluate(LOOK, dict(L='' if wanted is None else base64.b64encode(photo.lightness(0, h).numpy().tobytes()).decode(), w=w, h=h, copy=dict(shape=list(copy.shape[:1:-1]), data=copy.flatten().tolist())))
+        got = answer(page, LOOK, dict(L='' if wanted is None else base64.b64encode(photo.lightness(0, h).numpy().tobytes()).decode(), w=w, h=h, copy=dict(shape=list(copy.shape[:1:-1]), data=copy.flatten().tolist())))
         assert np.abs(np.array(got['shown']) - shown.flatten().numpy()).max() < 1e-6
         assert (wanted is None) == (got['found'] is None)
         if wanted is None: continue

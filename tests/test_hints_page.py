@@ -7,7 +7,7 @@ from scipy import ndimage, sparse
 from scipy.sparse import linalg
 from letthere_color.core import photo2tensor, rgb2l, rgb2lab, sample_photos
 from helpers import letthere
-from test_try import choose, coded, difference, download, give, says, shown
+from test_try import answer, choose, coded, difference, download, give, says, shown
 
 serve, url, visit = test_try.serve, test_try.url, test_try.visit
 
@@ -81,7 +81,7 @@ def test_solver(visit):
     hints = [dict(points=[[205, 105]], reach=250, colour='#3a5f2b'), dict(points=[[0, 469]], reach=1, colour='#ff0000'), dict(points=[[350, 300]], reach=250, colour=None),
              dict(points=[[500, 50], [620, 170], [560, 300]], reach=120, width=40, colour='#2040c0'), dict(points=[[300, 350], [420, 430]], box=True, reach=2000, colour='#cccc00')]
     hints = [dict(box=False, width=0) | o for o in hints]
-    found = page.evaluate('''async ({L, a, b, w, h, hints}) => {
+    found = answer(page, '''async ({L, a, b, w, h, hints}) => {
         const at = (name) => import(new URL(`try/${name}.js`, location));
         const [hint, spread, resize] = await Promise.all(["hints", "spread", "resize"].map(at));
         const [copy, ...ab] = [L, a, b].map((o) => resize.plane(w, h, new Float32Array(o)));

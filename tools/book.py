@@ -284,7 +284,7 @@ def site():
     home = cfg.doc_host + cfg.doc_baseurl
     refresh_quarto_yml()
     _build_modidx()
-    proc = proc_nbs(force=True, n_workers=2)
+    proc = proc_nbs(force=True, n_workers=0)  # two processes import everything twice and take longer
     api.tidy(proc)
     web.copy_to(proc, home)
     if shutil.which('quarto'): subprocess.run(['quarto', 'render', '--no-cache'], cwd=proc, check=True)
