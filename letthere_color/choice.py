@@ -202,7 +202,7 @@ class Choice:
     refused:dict[str,str]=field(default_factory=dict) # Candidates that failed, and why
 
     def __str__(self):
-        times = ', '.join(f'{"as it is" if k == "plain" else k} {v:.1f} ms' for k,v in self.ms.items())
+        times = ', '.join(f'{"plain PyTorch" if k == "plain" else k} {v:.1f} ms' for k,v in self.ms.items())
         said = [self.why, times, *(f'{k}: {v}' for k,v in self.refused.items())]
         return f'{self.name} ({"; ".join(filter(None, said))})'
 

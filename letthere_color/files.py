@@ -221,7 +221,8 @@ def check_target(p:Path, # A file to write
     kind, fmt = KIND.get(p.suffix.lower()), Image.registered_extensions().get(p.suffix.lower())
     if kind in ('JPEG XL', 'HEIC'): reader(kind, p); fmt = kind
     elif fmt not in Image.SAVE or fmt in ('PDF', 'EPS', 'GIF'): # a page; 256 colours
-        raise PhotoError(f'{p}: is no format for photos; use .jpg, .png, .webp or .tif')
+        raise PhotoError(f'{p}: is no format for photos; use .jpg, .png, .tif, .webp, .avif, .jp2, '
+                         '.jxl, .heic or .bmp')
     if p.is_dir(): raise PhotoError(f'{p}: is a folder; name a file in it')
     if p.exists() and not overwrite:
         raise PhotoError(f'{p}: exists already; choose another name or allow overwriting (--overwrite)')

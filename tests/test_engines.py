@@ -215,7 +215,7 @@ def test_help_and_version_do_not_try(cache, monkeypatch):
 def test_info_tells_the_choice(cache, probes, several):
     from letthere_color.cli import app
     r = CliRunner().invoke(app, ['info'])
-    assert r.exit_code == 0 and r.output.count('engine: torch bfloat16 (tried; as it is 2.0 ms, torch bfloat16 1.0 ms)') == 2, r.output
+    assert r.exit_code == 0 and r.output.count('engine: torch bfloat16 (tried; plain PyTorch 2.0 ms, torch bfloat16 1.0 ms)') == 2, r.output
     assert 'engine torch: can be used' in r.output and 'engine onnx: ' in r.output and 'engine ncnn: ' in r.output, r.output
 
 def test_named_by_the_environment(cache, monkeypatch, several):
