@@ -35,7 +35,7 @@ class Metadata:
     dpi:tuple|None = None # Pixels per inch, two numbers
     orientation:int = 1 # As EXIF counts, 1..8; results are upright
     icc:bytes = b'' # The colour profile; results are sRGB
-    digest:str = '' # Of the file, for the identity of the result
+    file:str = ''; digest:str = '' # Its name and its hash, for the identity of the result
     gone:list[str] = field(default_factory=list) # What no result can hold
     notes:list[str] = field(default_factory=list) # What was lost, and why: sentences for the user
 
@@ -150,7 +150,7 @@ def for_result(m:Metadata, # Of the original
     try:
         r.xmp, gone = without_pictures(label_xmp(r.xmp, label))
         r.gone = gone + [o for o in r.gone if o not in gone and not (gone and 'further picture' in o)]
-        if r.xmp: r.xmp = identify_xmp(r.xmp, f'{m.digest} {label} {way}', label)
+        if r.xmp: r.xmp = identify_xmp(r.xmp, f'{m.digest} {label} {way}', label, r.file)
     except Exception as e:
         r.xmp = re.sub(rb'(tiff:Orientation(?:="|>))[2-8]', rb'\g<1>1', r.xmp) # some find it even there
         r.notes.append(f'the XMP packet is damaged ({" ".join(str(e).split())}): kept, without a label')

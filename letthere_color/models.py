@@ -109,6 +109,9 @@ def save_model(model:nn.Module, # Trained model
 def _no_model(name):
     if (model_files(name)/'checkpoint.pt').exists():
         return FileNotFoundError(f'{name}: this run has not ended; go on with train --resume -o {name}')
+    if Path(name).is_file():
+        return FileNotFoundError(f'{name}: a model is a folder with config.json and model.safetensors; a .t7 '
+                                 'file becomes one by import-torch7, an ONNX file is for other programs.')
     return FileNotFoundError(f'No model {name!r}: choose one of {", ".join(shipped_models())}, or a folder '
                              'with config.json and model.safetensors, or a hub id like owner/name.')
 
@@ -120,6 +123,7 @@ def _from_hub(name): # one try, where hf_hub_download waits and makes six; witho
     except (OSError, ValueError) as e:
         raise FileNotFoundError(f'{_no_model(name)} The hub: {said or e}') from e
 
+# %% ../nbs/05b_model_files.ipynb #0df04e7d
 def load_model(name_or_path:str|Path|None=None, # A shipped model, folder, hub id `owner/name`; None: `small`
                device:str|torch.device|None=None # As for usable_device
               ) -> nn.Module: # In eval mode: a `Colorization`, or what else its `config.network` names

@@ -230,5 +230,7 @@ def read_photo(source, # A path, the bytes of a file, a PIL image, or an array `
         else: photo = _read_image(f, name, check)
         f.seek(0)
         photo.metadata.digest = f'{hashlib.file_digest(f, "sha1").hexdigest()} {page}'
-    if not (page or isinstance(source, bytes)): join_sidecar(photo.metadata, source)
+    if not isinstance(source, bytes):
+        photo.metadata.file = Path(name).name
+        if not page: join_sidecar(photo.metadata, source)
     return photo

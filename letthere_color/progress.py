@@ -16,8 +16,8 @@ from rich.table import Table
 # %% ../nbs/07c_progress.ipynb #7c000007
 def _line(photo, result): # and why the format is another one
     from letthere_color.files import WRITABLE
-    ext = Path(photo).suffix.lower()
-    return f'{photo} -> {result}' + f' ({ext} is read, not written)'*(ext not in ('', *WRITABLE))
+    ext, new = (Path(o).suffix.lower() for o in (photo, result))
+    return f'{photo} -> {result}' + f' ({ext} is read, not written)'*(ext not in ('', new, *WRITABLE))
 
 def complain(message): print(f'letthere: {message}', file=sys.stderr)
 

@@ -47,7 +47,8 @@ def make(
                                 '.jpg' if jpeg else '.png', lambda o: track(o, 'Colouring'), seconds=seconds,
                                 each=each)
     for why in skipped.values(): complain(why)
-    print(f'{len(study.photos)} photos, each as {", ".join(study.methods)}: {out}')
+    methods = study.methods
+    print(f'{out}: {len(study.photos)} photos, of each {len(methods)} versions: {", ".join(methods)}')
     if page: print(f'The page for raters: {study_page(study, target)}. Their answers come back as CSV files: '
                    'letthere study report *.csv')
 

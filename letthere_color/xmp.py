@@ -95,7 +95,8 @@ def _event(rdf, instance, label):
 # %% ../nbs/05f_xmp.ipynb #05eideny
 def identify_xmp(packet:bytes, # An XMP packet
                  seed:str, # What makes this file another than all others
-                 label:tuple|None=None # As for label_xmp: with it, an event is written into the history
+                 label:tuple|None=None, # As for label_xmp: with it, an event is written into the history
+                 master:str='' # Name of the file that it was made from
                 ) -> bytes:
     "The packet of a rendition: a new identity, derived from its master's. Raises an error if damaged."
     doc, rdf = _parse(packet)
@@ -107,6 +108,7 @@ def identify_xmp(packet:bytes, # An XMP packet
            for o, short in (('DocumentID', 'did'), ('InstanceID', 'iid'))}
     if first := had['originalDocumentID'] or had['documentID']: new['OriginalDocumentID'] = first
     node = _add(rdf, 'xmpMM', **new)
+    had['filePath'] = label and ''.join(o if o.isprintable() else '?' for o in master)  # XML has no others
     if any(had.values()): _resource(_element(node, 'xmpMM', 'DerivedFrom'), 'stRef', **had)
     if label: _event(rdf, new['InstanceID'], label)
     return _written(doc)

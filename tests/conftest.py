@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 for name in ('OMP_NUM_THREADS', 'MKL_NUM_THREADS'): os.environ.setdefault(name, '1')
+for name in ('COLUMNS', 'FORCE_COLOR', 'GITHUB_ACTIONS', 'HF_HUB_OFFLINE'): os.environ.pop(name, None)  # they change what is printed, or asked for
+os.environ['NO_PROXY'] = os.environ['no_proxy'] = '127.0.0.1,localhost'
 os.environ.setdefault('LETTHERE_ENGINE', 'torch' if sys.platform == 'darwin' else 'ncnn')
 
 from helpers import PATIENCE, SEED

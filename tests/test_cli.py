@@ -2,11 +2,15 @@
 import io, json, os, shutil, subprocess, sys
 from hashlib import sha256
 
-import numpy as np, pytest
+import numpy as np, pytest, torch
 from PIL import Image
 from helpers import fails, letthere, letthere_process
+from letthere_color import colorize_command, engines
+from letthere_color.colorization import Colorization
 from letthere_color.core import photo2tensor, rgb2l, rgb2lab, sample_photos
 from letthere_color.formats import has_reader, RAW
+from letthere_color.inference import Colorizer
+from letthere_color.photo_files import MAX_PIXELS
 
 @pytest.fixture
 def photo(tmp_path):
@@ -163,12 +167,41 @@ def test_info(tmp_path):
     r = letthere(tmp_path, 'info')
     assert r.returncode == 0 and 'small (default)' in r.stdout, r.stderr
 
-def test_benchmark(tmp_path):
+def test_every_option_arrives(tmp_path, photo, monkeypatch):
+    "What is said on the command line is what the colorizer and the run are told; what is not said, too"
+    told = {}
+    def load(name, device, size, dtype, **kw): told.update(kw, model=name, device=device, size=size, dtype=dtype)
+    def run(colorizer, plan, as_json, **kw): told.update(kw, json=as_json)
+    monkeypatch.setattr(Colorizer, 'from_pretrained', load)
+    monkeypatch.setattr(colorize_command, 'colour_all', run)
+    assert letthere(tmp_path, 'colorize', 'old.jpg').returncode == 0
+    assert told == dict(model=None, device='auto', size=176, dtype=None, style=None, style_strength=1, saturation=1, frame='auto', guided=True, keep_ink=False, engine='auto',
+                        overwrite=False, strip=False, label=True, max_pixels=MAX_PIXELS, sidecar=False, keep_luma=False, quality=None, skip_colour=False, debug=False, json=False)
+    r = letthere(tmp_path, '--debug', 'colorize', 'old.jpg', '--model', 'tiny', '--device', 'cpu', '--size', '112', '--dtype', 'bfloat16', '--style', 'class:sunset',
+                 '--style-strength', '1.5', '--saturation', '1.3', '--frame', 'none', '--upsampling', 'bilinear', '--keep-ink', '--engine', 'torch', '--overwrite',
+                 '--strip', '--no-provenance', '--max-pixels', '2', '--sidecar', '--keep-luma', '--quality', '77', '--skip-colour', '--json')
+    assert r.returncode == 0, r.stderr
+    assert told == dict(model='tiny', device='cpu', size=112, dtype=torch.bfloat16, style='class:sunset', style_strength=1.5, saturation=1.3, frame='none', guided=False, keep_ink=True,
+                        engine='torch', overwrite=True, strip=True, label=False, max_pixels=2_000_000, sidecar=True, keep_luma=True, quality=77, skip_colour=True, debug=True, json=True)
+    assert letthere(tmp_path, 'colorize', 'old.jpg', '--size', 'full').returncode == 0 and told['size'] == 'full'
+
+def test_the_result_names_its_master(tmp_path, photo):
+    photo.rename(tmp_path/'grandma.jpg')
+    for more, there in (([], True), (['--no-provenance'], False), (['--strip'], False)):
+        assert letthere(tmp_path, 'colorize', 'grandma.jpg', '-o', 'out.jpg', '--overwrite', '--model', 'tiny', *more).returncode == 0
+        assert (b'>grandma.jpg<' in (tmp_path/'out.jpg').read_bytes()) == there
+
+def test_benchmark(tmp_path, monkeypatch):
     r = letthere(tmp_path, 'benchmark', '--model', 'tiny', '--sizes', '64,224')
     assert r.returncode == 0, r.stderr
     head, *rows = [o.split() for o in r.stdout.splitlines()[1:]]
     assert [o[0] for o in rows] == ['64', '224'] and rows[1][1:3] == ['0.399', '0.080']
     for *_, plain, fast, ratio in rows: assert abs(float(plain)/float(ratio) - float(fast)) < .002 + .02*float(fast)
+    measured = []
+    def quick(models, sizes, **kw): measured.append(models); return [dict(size=64, paper_cpu=None, paper_gpu=None, plain=2., fast=.5)]
+    monkeypatch.setattr(engines, 'benchmark_table', quick)
+    assert letthere(tmp_path, 'benchmark', '--model', 'tiny', '--sizes', '64').stdout.split()[-3:] == ['2.000', '0.500', '4.00']
+    assert type(measured[0]['plain']) is Colorization and type(measured[0]['fast']) is not Colorization
     fails(tmp_path, 'benchmark', '--sizes', '224,big', says=["'big'", '--sizes'])
     fails(tmp_path, 'benchmark', '--device', 'abacus', says=['abacus'])
 
@@ -180,7 +213,6 @@ def test_export(tmp_path):
     fails(tmp_path, 'export', '--model', 'tiny', '-o', 'tiny.onnx', says=['tiny.onnx', 'exists already', '--overwrite'])
     fails(tmp_path, 'export', '-o', 'tiny.pt', says=['tiny.pt', '.onnx'])
     fails(tmp_path, 'export', '-o', 'nowhere/tiny.onnx', says=['nowhere', 'create it'])
-    import torch
     from letthere_color.models import load_model
     model, session = load_model('tiny'), ort.InferenceSession(tmp_path/'tiny.onnx', providers=['CPUExecutionProvider'])
     named = {o.name: o.shape for o in session.get_inputs()}

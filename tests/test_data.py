@@ -77,7 +77,7 @@ def test_all_that_is_coloured_is_learnt_from(tmp_path, name):
     assert len(cache) == 1 and not cache.skipped
 
 def test_full_disk(tmp_path, four, monkeypatch):
-    "A cache that could not be written leaves nothing behind, and is made in full the next time"
+    "A cache that could not be written has no cache.json, without which it is none, and is made in full the next time"
     def full(*a): raise OSError(28, 'No space left on device')
     dumps = photos.json.dumps
     with monkeypatch.context() as m:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from helpers import COMMAND, ended, hear, killed_at_call, n_calls, PATIENCE, seeded, start
+from helpers import COMMAND, ended, hear, killed_at_call, killed_when_there, n_calls, PATIENCE, seeded, start
 from letthere_color.core import sample_photos
+from letthere_color.inference import Colorizer
 from toy_run import colour_all, colour_together, write_held
 
 @pytest.fixture(scope='module')
@@ -21,17 +22,20 @@ def files(folder): return {str(p.relative_to(folder)): p.read_bytes() for p in f
 
 @pytest.mark.parametrize('kills', [5, pytest.param(50, marks=pytest.mark.slow)])
 def test_killed(tmp_path, album, kills):
-    rng, whole_calls = seeded(f'folders {kills}'), n_calls(colour_all, album, tmp_path/'whole')
+    "Once while a photo is being written, then at any moment after the network is loaded: each result is whole, or not there"
+    out, rng = tmp_path/'out', seeded(f'folders {kills}')
+    end, loaded = n_calls(colour_all, album, tmp_path/'whole'), n_calls(Colorizer.from_pretrained, 'tiny')
     whole, originals = files(tmp_path/'whole'), files(album)
     assert sorted(whole) == sorted(originals)
-    for _ in range(kills):
-        for name in rng.sample(sorted(whole), rng.randrange(1, len(whole))): (tmp_path/'out'/name).unlink(missing_ok=True)  # or soon all were done
-        p = start(killed_at_call, rng.randrange(whole_calls), colour_all, album, tmp_path/'out')
-        assert ended(p) == -signal.SIGKILL
-        for name, data in (files(tmp_path/'out') if (tmp_path/'out').exists() else {}).items():
-            if name in whole: assert data == whole[name], f'{name} is there, but not whole'
-    colour_all(album, tmp_path/'out')
-    assert files(tmp_path/'out') == whole and files(album) == originals
+    for i in range(kills):
+        for name in rng.sample(sorted(whole), rng.randrange(1, len(whole))): (out/name).unlink(missing_ok=True)  # or soon all were done
+        how = (killed_at_call, rng.randrange(loaded, end)) if i else (killed_when_there, out, '*.letthere-part')
+        assert ended(start(*how, colour_all, album, out)) == -signal.SIGKILL
+        left = files(out) if out.exists() else {}
+        for name in left.keys() & whole: assert left[name] == whole[name], f'{name} is there, but not whole'
+        assert i or left.keys() - whole, 'nothing was half written'
+    colour_all(album, out)
+    assert files(out) == whole and files(album) == originals
 
 @pytest.fixture
 def begun(tmp_path, album):
@@ -79,7 +83,6 @@ def test_all_are_told_to_end(tmp_path, begun):
 def test_killed_worker(tmp_path, album):
     "A run whose worker is killed ends, names the photos that were in work, and can go on"
     from letthere_color.folders import colorize_files, plan_results
-    from letthere_color.inference import Colorizer
     plan = plan_results([album], tmp_path, recursive=True)
     run = colorize_files(Colorizer.from_pretrained('tiny'), plan, processes=True)
     with pytest.raises(ChildProcessError, match='killed a worker.*in work were .*(jpg|png)'):
@@ -88,9 +91,8 @@ def test_killed_worker(tmp_path, album):
 
 def test_processes_or_threads(tmp_path, album):
     from letthere_color.folders import colorize_files, plan_results
-    from letthere_color.inference import Colorizer
     for processes in (True, False): list(colorize_files(Colorizer.from_pretrained('tiny'), plan_results([album], tmp_path/f'{processes}', recursive=True), processes=processes))
-    assert files(tmp_path/'True') == files(tmp_path/'False')
+    assert len(files(tmp_path/'True')) == len(files(album)) and files(tmp_path/'True') == files(tmp_path/'False')
 
 def test_left_by_a_killed_run(tmp_path, album):
     "A half-written file is removed, unless a process is at it; a user's own hidden files stay"
@@ -107,10 +109,10 @@ def test_left_by_a_killed_run(tmp_path, album):
 def test_shapes_together_or_alone(tmp_path, album):
     "The network answers for a batch what it answers for one photo"
     from letthere_color.folders import colorize_files, plan_results
-    from letthere_color.inference import Colorizer
     colorizer = Colorizer.from_pretrained('tiny')
     for batch in (1, 8): list(colorize_files(colorizer, plan_results([album], tmp_path/f'{batch}', recursive=True, suffix='.png'), batch=batch))
     a, b = (tmp_path/f'{batch}' for batch in (1, 8))
+    assert len(files(a)) == len(files(album))
     for p in a.rglob('*.png'):
         x, y = (Image.open(o/p.relative_to(a)).convert('RGB').tobytes() for o in (a, b))
         assert max(abs(i - j) for i, j in zip(x, y)) <= 1
@@ -144,7 +146,6 @@ def test_links_and_closed_folders(tmp_path, album, monkeypatch):
 def test_folder_that_cannot_be_made(tmp_path, album):
     "One line for each photo, which names the folder and what to do; the others go on"
     from letthere_color.folders import colorize_files
-    from letthere_color.inference import Colorizer
     (tmp_path/'file').write_text('in the way')
     photos = sorted(album.rglob('*.png'))[:2]
     done = list(colorize_files(Colorizer.from_pretrained('tiny'), [(photos[0], tmp_path/'file/out/a.png'), (photos[1], tmp_path/'b.png')]))
@@ -158,6 +159,9 @@ def test_beside_another_thread(tmp_path, album):
 from pathlib import Path
 from letthere_color.folders import colorize_files, plan_results
 from letthere_color.inference import Colorizer
+from letthere_color import workers
+def fork(*args): raise AssertionError('it forks')
+workers.get_context = fork
 colorizer, album, out = Colorizer.from_pretrained('tiny'), *sys.argv[1:]
 photo, done = next(Path(album).rglob('*.jpg')), threading.Event()
 def read():

@@ -113,6 +113,8 @@ def test_mask(colorizer, tmp_path):
     assert apart(both, half)[:,320:].max() == 0 < apart(both, half)[230, 300]
     mask.resize((320, 214)).save(tmp_path/'small.png')
     assert apart(colorizer(grey, only=tmp_path/'small.png'), half)[:,:310].max() == 0
+    def vivid(o): return lab(o)[:,1:].norm(dim=1).mean()
+    assert .4 < vivid(colorizer(grey, only=Image.new('L', grey.size, 128)))/vivid(colorizer(grey)) < .6
     with pytest.raises(PhotoError, match='the mask has 427 x 640'): colorizer(grey, only=mask.transpose(Image.Transpose.ROTATE_90))
 
 def test_hints_of_another_size(colorizer, tmp_path):

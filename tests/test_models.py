@@ -70,6 +70,10 @@ def test_hub(config, tmp_path, monkeypatch):
     monkeypatch.setattr(models, 'hf_hub_download', offline)
     with pytest.raises(FileNotFoundError, match="No model 'owner/name'.*no way to the hub"): load_model('owner/name')
 
+def test_a_file_is_no_model(tmp_path):
+    (tmp_path/'tiny.onnx').write_bytes(b'')
+    with pytest.raises(FileNotFoundError, match='tiny.onnx: a model is a folder .* an ONNX file is for other programs'): load_model(tmp_path/'tiny.onnx')
+
 def test_without_the_hub(tmp_path, monkeypatch):
     "One try, no waiting, one line; what was fetched before is still used"
     def wait(seconds): raise AssertionError(f'waits for {seconds} s')

@@ -102,7 +102,8 @@ GROUND = 'getComputedStyle(document.body).backgroundColor'
 
 DARK = f'''async (light) => {{
   while ({GROUND} === light) await new Promise(r => setTimeout(r, 5));
-  await new Promise(r => setTimeout(r, 60));  // the bar at the top follows 50 ms later, by such a timer
+  await new Promise(r => requestAnimationFrame(() => requestAnimationFrame(r)));  // the page has been told, too
+  await new Promise(r => setTimeout(r, 60));  // and its bar follows 50 ms later, by such a timer
 }}'''
 
 @pytest.mark.parametrize('part', [0, 1])

@@ -45,7 +45,8 @@ def test_preset_moves_towards_its_class(tmp_path, photo):
         goal, there = styles.chroma[styles.names.index(name)], painted('--style', f'class:{name}')
         assert (there - goal).norm() < (own - goal).norm() - 1, name
         half = painted('--style', f'class:{name}', '--style-strength', .5)
-        assert (half - own).norm() < (there - own).norm()
+        more = painted('--style', f'class:{name}', '--style-strength', 1.5)
+        assert (half - own).norm() < (there - own).norm() < (more - own).norm()
     assert torch.equal(painted('--style', 'class:sunset', '--style-strength', 0), own)
 
 def test_list(tmp_path):

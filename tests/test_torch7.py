@@ -93,6 +93,8 @@ class Net:
 
 def build(norm=None, fusion=3, turned=False, package='nn', size=8, mean=.43):
     "A file as the authors' (widths of an eighth, 32 px for the global branch), and `(luma, its copy) -> answer`"
+    global rng
+    rng = np.random.default_rng(5)  # the same network, whatever was built before
     c = lambda n: max(8, n//size)
     low, mid, glob, last, head = (Net(norm, package) for _ in range(5))
     for ni, nf, s in zip([1, 64, 128, 128, 256, 256], [64, 128, 128, 256, 256, 512], [2, 1, 2, 1, 2, 1]): low.conv(1 if ni == 1 else c(ni), c(nf), stride=s)
