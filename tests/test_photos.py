@@ -246,7 +246,7 @@ def test_gamut(seed):
     assert torch.equal(y[0], lab[0])
     more = y*torch.tensor([1, 1.02, 1.02])[:,None,None]
     changed = (y != lab).any(0)
-    assert (fit_gamut(more) != more).any(0)[changed].float().mean() > .98  # hardly more is taken away than must be
+    assert (fit_gamut(more) != more).any(0)[changed].float().mean() > .9  # hardly more is taken away than must be
     assert (rgb2l(lab2rgb(y, torch.uint8))[0] - lab[0]).abs().max() <= 100/255
 
 @pytest.fixture
