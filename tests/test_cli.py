@@ -284,6 +284,10 @@ def test_formats_that_are_read_alone(tmp_path):
     for name, kw in {'a.jp2': {}, 'b.gif': {}, 'c.png': {}}.items(): photo.save(tmp_path/name, **kw)
     r = letthere(tmp_path, 'colorize', 'a.jp2', 'b.gif', 'c.png', '--model', 'tiny')
     assert {*r.stdout.splitlines()[:3]} == {'a.jp2 -> a_color.png (.jp2 is read, not written)', 'b.gif -> b_color.png (.gif is read, not written)', 'c.png -> c_color.png'}, r.stdout
+    r = letthere(tmp_path, 'colorize', 'a.jp2', '-o', 'x.jp2', '--model', 'tiny')  # who asks for it gets it
+    assert r.stdout == 'a.jp2 -> x.jp2\n' and 'JPEG2000 has no place for XMP' in r.stderr, r.stdout + r.stderr
+    before, after = (rgb2l(photo2tensor(Image.open(tmp_path/o).convert('RGB'))) for o in ('a.jp2', 'x.jp2'))
+    assert (before - after).abs().max() <= 100/255
     for name in ('x.pdf', 'x.gif', 'x.eps'): fails(tmp_path, 'colorize', 'c.png', '-o', name, '--model', 'tiny', says=[name, 'is no format for photos'])
 
 def test_rubbish_called_raw(tmp_path):
