@@ -38,6 +38,7 @@ def main():
     try: app(wanted[:1] + [o for o in args[:end] if o != '--debug'] + args[end:])
     except (ValueError, OSError, ImportError) as e:
         missing, said = str(getattr(e, 'name', '')).split('.')[0], str(e).strip()
+        if getattr(e, 'strerror', None) and e.filename: said = f'{e.filename}: {e.strerror}'
         if app.debug or missing == 'letthere_color': raise  # our mistake
         if isinstance(e, ModuleNotFoundError):
             said = f'{missing} is not installed: pip install "letthere_color[train]"'

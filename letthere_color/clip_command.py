@@ -209,7 +209,6 @@ OPTIONS = dict(codec=None, crf=None, lossless=False, start=None, end=None, fps=2
 def colour_one(colorizer:Colorizer, source:str, out:Path,
                overwrite:bool=False, strip:bool=False, label:bool=True,
                model:str|None=None, # Whose styles
-               style:str='', # As it was named, for the note
                quiet:bool=False, # No bar?
                **options # As in OPTIONS
               ) -> list[str]: # Notes
@@ -222,7 +221,7 @@ def colour_one(colorizer:Colorizer, source:str, out:Path,
     clip = read_clip(source) if row is None else still_clip(row) if film or o['preview'] else None
     total = round(clip.seconds*clip.rate) if clip else len(row.lengths)
     shots = o['shots'] and Path(o['shots']).name
-    note = note_of(colorizer, master=Path(source).name, style=style, shots=shots)*label
+    note = note_of(colorizer, master=Path(source).name, shots=shots)*label
     with _Bar(total or None, quiet) as bar, asked_to_stop(bar.asked.set, hard=True):
         if clip:
             job = _film(clip, colorizer, out, o, o['steady'] or o['preview'])
@@ -254,7 +253,7 @@ def film_command(said:dict, # All options of `letthere colorize`
         try:
             out.parent.mkdir(parents=True, exist_ok=True)
             notes = colour_one(colorizer, source, out, overwrite, said['strip'], said['provenance'],
-                               said['model'], said['style'], said['as_json'], **options)
+                               said['model'], said['as_json'], **options)
         except KeyboardInterrupt:
             kept = len([*Path(f'{out}.parts').glob('*.part')])
             complain(f'{out}: {f"{kept} x {PART} frames are" if kept else "nothing is"} finished')

@@ -8,7 +8,7 @@ __all__ = ['SIGMA', 'FLOOR', 'MU', 'MARGIN', 'LEAST', 'SHARE', 'relax', 'springs
            'parse_hint']
 
 # %% ../nbs/10a_hints.ipynb #hint0003
-import json, re
+import json, re, zlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 import numpy as np, torch, torch.nn.functional as F
@@ -215,12 +215,12 @@ class ToldColorizer(Colorizer):
         "Raises ValueError if something is no hint, `PhotoError` if the mask can't be read."
         vars(self).update(vars(colorizer))
         self.hints, self.only = list(hints), None if only is None else open_photo(only)
-        self.n_hints, self.masked = len(self.hints), only is not None  # for the note in the file
+        mask, said = b'' if only is None else self.only.tobytes(), f'{self.hints}'  # for the note in the file
+        self.what_is_told = f'{said[:999]} {zlib.crc32(said.encode() + mask):08x}'
         for o in self.hints:
             if not isinstance(o, Hint): raise ValueError(f'{o!r} is no hint: give a list of Hint')
 
     def each(self, *_): raise ValueError('Hints and a mask belong to one photo: colour it alone.')
-
     def places(self, size): # each hint, and a pixel of it
         return [(o, *o.points[0].astype(int)) for o in (placed(o, size) for o in self.hints)]
     def chroma(self, job, answer):

@@ -9,6 +9,7 @@ __all__ = ['Job', 'style_features', 'Colorizer']
 import dataclasses
 from functools import partial
 from pathlib import Path
+from zlib import crc32
 import torch
 from PIL import Image
 from fastcore.basics import patch
@@ -58,6 +59,11 @@ def style_features(model, style) -> Tensor|None:
     return style.reshape(1, n).to(like)
 
 # %% ../nbs/07_inference.ipynb #210ae9f3
+def _name_of(style, features): # For the note in a file: name or kind, and a checksum
+    named = isinstance(style, (str, Path))
+    data = Path(style).read_bytes() if named else features.float().cpu().numpy().tobytes()
+    return f'{Path(style).name if named else "features"} {crc32(data):08x}'
+
 class Colorizer:
     "A trained model that takes photos and gives photos."
     def __init__(self, model:Colorization, # In eval mode
@@ -80,6 +86,7 @@ class Colorizer:
         if size == 'full': halo(model)  # says so if tiles can't fit together
         self.model, self.size, self.saturation, self.guided = model, size, saturation, guided
         self.style, self.style_strength = style_features(model, style), style_strength
+        if style is not None: self.style_name = _name_of(style, self.style)
         self.frame, self.keep_ink = parse_frame(frame), keep_ink
 
 # %% ../nbs/07_inference.ipynb #88257142
@@ -96,11 +103,14 @@ def from_pretrained(cls:Colorizer,
                    ):
     "Load a model. Raises FileNotFoundError with names that exist, ValueError for the device or the preset."
     model = load_model(name_or_path, device).float()
-    if str(style).startswith('class:'): style = load_styles(name_or_path)[str(style).removeprefix('class:')]
+    preset = str(style)*str(style).startswith('class:')
+    if preset: style = load_styles(name_or_path)[preset.removeprefix('class:')]
     if size == 'full' and dtype != torch.bfloat16: dtype = torch.float32  # tiles must match
     if fast and not (size == 'full' and dtype == torch.bfloat16): model = fast_model(model, engine, dtype)
     elif dtype: model = model.to(dtype)
-    return cls(model, size, style=style, **kw)
+    c = cls(model, size, style=style, **kw)
+    if preset: c.style_name = preset
+    return c
 
 # %% ../nbs/07_inference.ipynb #1de27bc8
 @patch
@@ -202,7 +212,8 @@ def finish(self:Colorizer, job:Job, # From prepare
             yield next_page.photo, self.chroma(next_page, self.predict(next_page.copy))
     name = f'letthere_color {self.model.config.name}'.strip()
     said = [f'{k}={v}' for k, v in vars(self).items() if isinstance(v, (float, int, str, tuple))] # settings
-    made = name, __version__, ', '.join(said + ['style=given']*(self.style is not None))
+    if job.frame and self.frame == 'auto': said.append(f'frame_found={job.frame.box}')
+    made = name, __version__, ', '.join(said)
     write = partial(write_luma, source=job.source) if keep_luma else write_photo
     return write(pages(), path, label=made if label else None, **kw)
 

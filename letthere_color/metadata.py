@@ -144,13 +144,13 @@ def for_result(m:Metadata, # Of the original
     if b'AISystemUsed' in m.xmp and b'letthere_color' in m.xmp:
         m.notes.append('was coloured by letthere_color before: it is coloured anew, from its lightness')
     new = dict(orientation=1, icc=b'', gone=[*m.gone])
-    r = Metadata(notes=m.notes, dpi=m.dpi, digest=m.digest) if strip else replace(m, **new)
+    r = Metadata(notes=m.notes, dpi=m.dpi, digest=m.digest, file=m.file) if strip else replace(m, **new)
     try: r.block = r.block and edit_block(r.block, size)
     except Exception: r.block = b''; r.notes.append('EXIF is damaged: it was left out')
     try:
         r.xmp, gone = without_pictures(label_xmp(r.xmp, label))
         r.gone = gone + [o for o in r.gone if o not in gone and not (gone and 'further picture' in o)]
-        if r.xmp: r.xmp = identify_xmp(r.xmp, f'{m.digest} {label} {way}', label, r.file)
+        if r.xmp: r.xmp = identify_xmp(r.xmp, f'{m.digest} {label} {way}{" strip"*strip}', label, r.file)
     except Exception as e:
         r.xmp = re.sub(rb'(tiff:Orientation(?:="|>))[2-8]', rb'\g<1>1', r.xmp) # some find it even there
         r.notes.append(f'the XMP packet is damaged ({" ".join(str(e).split())}): kept, without a label')

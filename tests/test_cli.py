@@ -1,5 +1,5 @@
 "The command `letthere` as photographers use it (nbs/12_cli.ipynb): right results, and one clear line when something is wrong."
-import io, json, os, shutil, subprocess, sys
+import io, json, os, re, shutil, subprocess, sys
 from hashlib import sha256
 
 import numpy as np, pytest, torch
@@ -185,11 +185,27 @@ def test_every_option_arrives(tmp_path, photo, monkeypatch):
                         engine='torch', overwrite=True, strip=True, label=False, max_pixels=2_000_000, sidecar=True, keep_luma=True, quality=77, skip_colour=True, debug=True, json=True)
     assert letthere(tmp_path, 'colorize', 'old.jpg', '--size', 'full').returncode == 0 and told['size'] == 'full'
 
-def test_the_result_names_its_master(tmp_path, photo):
+def test_the_note_tells_one_result_from_another(tmp_path, photo):
+    "Its master's name, and how: another style, hint, mask, frame or --strip is another document"
     photo.rename(tmp_path/'grandma.jpg')
-    for more, there in (([], True), (['--no-provenance'], False), (['--strip'], False)):
-        assert letthere(tmp_path, 'colorize', 'grandma.jpg', '-o', 'out.jpg', '--overwrite', '--model', 'tiny', *more).returncode == 0
-        assert (b'>grandma.jpg<' in (tmp_path/'out.jpg').read_bytes()) == there
+    for name in ('coffee', 'china'): sample_photos()[name].resize((60, 40)).save(tmp_path/f'{name}.png')
+    for i, name in enumerate(('mask', 'other')): Image.new('L', (300, 200), 250 + i).save(tmp_path/f'{name}.png')
+    seen = set()
+    def note(*more):
+        r = letthere(tmp_path, 'colorize', 'grandma.jpg', '-o', 'out.jpg', '--overwrite', '--model', 'tiny', *more)
+        assert r.returncode == 0, r.stderr
+        data = (tmp_path/'out.jpg').read_bytes()
+        ids = re.findall(rb'(?:DocumentID|InstanceID)="([^"]+)"', data)
+        return data, tuple(ids)
+    ways = [[], ['--strip'], ['--style', 'class:sunset'], ['--style', 'class:desert_sand'], ['--style', 'coffee.png'], ['--style', 'china.png'], ['--hint', '200,150=#3a5f2b'], ['--hint', '20,15=#3a5f2b'],
+            ['--hint', '200,150=#3a5f2b@50'], ['--only', 'mask.png'], ['--only', 'other.png'], ['--frame', '10,10,290,190']]
+    for way in ways:
+        data, ids = note(*way)
+        assert len(ids) == 2 and b'>grandma.jpg<' in data and not {ids} & seen, way
+        seen.add(ids)
+        for o in way[1:]:
+            if not o.endswith(('mask.png', 'other.png', '190')): assert re.sub(r'[@].*', '', o.split('=')[-1]).encode() in data, way
+    assert note()[1] in seen and b'grandma.jpg' not in note('--no-provenance')[0]
 
 def test_benchmark(tmp_path, monkeypatch):
     r = letthere(tmp_path, 'benchmark', '--model', 'tiny', '--sizes', '64,224')

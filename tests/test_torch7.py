@@ -243,6 +243,7 @@ def test_stored_and_used(file, tmp_path):
     assert abs(a - b).max() <= 2 and np.ptp(b, axis=2).max() > 5
     fails(tmp_path, 'colorize', 'cup.png', '--model', tmp_path/'theirs', '-o', 'x.png', '--engine', 'ncnn', says=['fusion_kernel', 'take torch'])
     fails(tmp_path, 'import-torch7', t7, '-o', tmp_path/'theirs', says=['has a model already'])
+    fails(tmp_path, 'import-torch7', 'nothing.t7', '-o', tmp_path/'new', says=['letthere: nothing.t7: No such file'])
     assert letthere(tmp_path, 'import-torch7', t7, '-o', tmp_path/'theirs', '--overwrite').returncode == 0
     photos, scores = answers(Colorizer.from_pretrained(tmp_path/'theirs'), sample_photos()['coffee'].resize((96, 64)))
     assert scores is None and 'model' in photos

@@ -416,7 +416,7 @@ def test_names(tmp_path):
     assert {f'.{o}' for o in folders._KINDS['film, coloured when named'].split()} == {*VIDEO.split()} - {'.ts'}  # which is TypeScript, more often
     r = letthere(tmp_path, 'colorize', 'mixed/*.mp4', '-o', 'new', '--model', 'tiny', '--style', 'class:sunset')
     assert r.returncode == 0 and sorted(o.name for o in (tmp_path/'new').iterdir()) == ['a.mp4', 'b.mp4'], r.stderr
-    with av.open(str(tmp_path/'new/b.mp4')) as f: assert 'master=b.mp4, style=class:sunset' in f.metadata['comment']
+    with av.open(str(tmp_path/'new/b.mp4')) as f: assert 'style_name=class:sunset' in f.metadata['comment'] and 'master=b.mp4' in f.metadata['comment']
     r = letthere(tmp_path, 'colorize', 'mixed/a.mp4', '-o', 'one', '--model', 'tiny')
     assert r.returncode == 0 and (tmp_path/'one/a.mp4').is_file()
     fails(tmp_path, 'colorize', '*.mkv', '--model', 'tiny', says=['*.mkv'])
