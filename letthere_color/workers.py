@@ -6,7 +6,7 @@
 __all__ = ['PIXELS_AT_ONCE', 'may_fork', 'BatchedNetwork', 'SharedNetwork', 'share_out', 'crew']
 
 # %% ../nbs/07a_workers.ipynb #07a00003
-import ctypes, os, signal, sys, threading
+import ctypes, gc, os, signal, sys, threading
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
@@ -122,7 +122,9 @@ def _n_pixels(path):
 # %% ../nbs/07a_workers.ipynb #share000
 def share_out(work, todo, n, processes, stop, shared=None):
     "What `work(photo, path)` answers, as it is done by `n` workers; what is no pair in `todo` is passed on"
-    if processes: pool = ProcessPoolExecutor(n, get_context('fork'), _begin, (work, True, shared))
+    if processes:
+        gc.collect()  # what is thrown away in a worker may need threads that only the parent has: an engine
+        pool = ProcessPoolExecutor(n, get_context('fork'), _begin, (work, True, shared))
     else: pool = ThreadPoolExecutor(n, initializer=_begin, initargs=(work, False))
     at_work = {}  # Future -> photo and its pixels
     def pixels(): return sum(size for _, size in at_work.values())

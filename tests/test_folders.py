@@ -1,5 +1,5 @@
 "Folders of photos: killed at any moment, finished by the same command."
-import fcntl, os, shutil, signal, subprocess, sys
+import fcntl, gc, os, shutil, signal, subprocess, sys
 from multiprocessing import active_children
 from pathlib import Path
 
@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 from helpers import COMMAND, ended, hear, killed_at_call, killed_when_there, n_calls, PATIENCE, seeded, start
 from letthere_color.core import sample_photos
+from letthere_color.folders import colorize_files, plan_results
 from letthere_color.inference import Colorizer
 from toy_run import colour_all, colour_together, write_held
 
@@ -82,7 +83,6 @@ def test_all_are_told_to_end(tmp_path, begun):
 @pytest.mark.skipif(sys.platform != 'linux', reason='workers are processes on Linux only')
 def test_killed_worker(tmp_path, album):
     "A run whose worker is killed ends, names the photos that were in work, and can go on"
-    from letthere_color.folders import colorize_files, plan_results
     plan = plan_results([album], tmp_path, recursive=True)
     run = colorize_files(Colorizer.from_pretrained('tiny'), plan, processes=True)
     with pytest.raises(ChildProcessError, match='killed a worker.*in work were .*(jpg|png)'):
@@ -90,7 +90,6 @@ def test_killed_worker(tmp_path, album):
     assert len(list(colorize_files(Colorizer.from_pretrained('tiny'), plan, processes=True))) == len(plan) == len(files(tmp_path))
 
 def test_processes_or_threads(tmp_path, album):
-    from letthere_color.folders import colorize_files, plan_results
     for processes in (True, False): list(colorize_files(Colorizer.from_pretrained('tiny'), plan_results([album], tmp_path/f'{processes}', recursive=True), processes=processes))
     assert len(files(tmp_path/'True')) == len(files(album)) and files(tmp_path/'True') == files(tmp_path/'False')
 
@@ -108,7 +107,6 @@ def test_left_by_a_killed_run(tmp_path, album):
 
 def test_shapes_together_or_alone(tmp_path, album):
     "The network answers for a batch what it answers for one photo"
-    from letthere_color.folders import colorize_files, plan_results
     colorizer = Colorizer.from_pretrained('tiny')
     for batch in (1, 8): list(colorize_files(colorizer, plan_results([album], tmp_path/f'{batch}', recursive=True, suffix='.png'), batch=batch))
     a, b = (tmp_path/f'{batch}' for batch in (1, 8))
@@ -119,7 +117,6 @@ def test_shapes_together_or_alone(tmp_path, album):
 
 @pytest.mark.skipif(not hasattr(os, 'geteuid') or os.geteuid() == 0, reason='root may write everywhere')
 def test_read_only(tmp_path, album):
-    from letthere_color.folders import plan_results
     shutil.copytree(album, tmp_path/'cd')
     (tmp_path/'cd').chmod(0o500)
     try:
@@ -170,6 +167,23 @@ thread = threading.Thread(target=read, daemon=True); thread.start()
 for i in range(3): assert not any(o.error for o in colorize_files(colorizer, plan_results(album, f'{out}/{i}', recursive=True)))
 done.set(); thread.join()"""
     subprocess.run([sys.executable, '-c', code, str(album), str(tmp_path)], check=True, timeout=PATIENCE)
+
+class Bound:
+    "Can't be thrown away in another process than its own, as an engine with threads; and is thrown away late, as it holds itself"
+    def __init__(self): self.me, self.process = self, os.getpid()
+    def __del__(self): self.process == os.getpid() or os.abort()
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='workers are processes on Linux only')
+def test_garbage_of_the_parent(tmp_path, album, monkeypatch):
+    "Nothing that the parent has left is thrown away by a worker"
+    colorizer = Colorizer.from_pretrained('tiny')
+    monkeypatch.setattr(colorizer, 'prepare', lambda *a, **kw: gc.collect() and None or Colorizer.prepare(colorizer, *a, **kw), raising=False)
+    gc.disable()
+    try:
+        Bound()
+        done = list(colorize_files(colorizer, plan_results([album], tmp_path/'out', recursive=True), processes=True))
+    finally: gc.enable()
+    assert len(done) == len(files(album)) and not any(o.error for o in done)
 
 def test_two_runs_at_once(tmp_path, album):
     "What the other run has made meanwhile is skipped"
