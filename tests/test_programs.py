@@ -203,6 +203,7 @@ def test_spawn(colorizer):
 def test_joblib(colorizer):
     photos = [coffee, coffee.transpose(0)]
     assert joblib.Parallel(2, prefer='processes')(joblib.delayed(colorizer)(o) for o in photos) == [colorizer(o) for o in photos]
+    joblib.externals.loky.get_reusable_executor().shutdown(wait=True)  # its processes would wait for more, and other tests count processes
 
 # ---- the hub
 
