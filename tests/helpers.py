@@ -108,16 +108,17 @@ def n_calls(f, *args, **kw):
     finally: sys.setprofile(None)
     return next(n)
 
-def killed_when_there(folder, pattern, f, *args, **kw):
-    "Runs `f` in a process that ends as by `kill -9`: at the first such call at which there is such a file; at the latest when all is done"
+def _killed(when, f, args, kw):
     me = os.getpid()
-    _each_call(lambda: any(folder.rglob(pattern)) and os.kill(me, signal.SIGKILL))
+    _each_call(lambda: when() and os.kill(me, signal.SIGKILL))
     f(*args, **kw)
     os.kill(me, signal.SIGKILL)
 
 def killed_at_call(n, f, *args, **kw):
     "Runs `f` in a process that ends as by `kill -9`: at the n-th such call, its own or a worker's; at the latest when all is done"
-    me, left = os.getpid(), itertools.count(n, -1)
-    _each_call(lambda: next(left) <= 0 and os.kill(me, signal.SIGKILL))
-    f(*args, **kw)
-    os.kill(me, signal.SIGKILL)
+    left = itertools.count(n, -1)
+    _killed(lambda: next(left) <= 0, f, args, kw)
+
+def killed_when_there(folder, pattern, f, *args, **kw):
+    "The same at the first such call at which the folder holds such a file"
+    _killed(lambda: any(folder.rglob(pattern)), f, args, kw)
