@@ -87,11 +87,13 @@ torch.manual_seed(0)
 torch.set_grad_enabled(False)
 if a.cpu_time: torch.set_num_threads(1)
 timer, half = time.process_time if a.cpu_time else time.perf_counter, '_bf16' in processor()
+isa = os.environ.get('ONEDNN_MAX_CPU_ISA') # PyTorch and OpenVINO leave newer instructions alone
 packages = {o: version(o) for o in ('onnxruntime', 'ncnn', 'openvino') if not unusable('onnx' if o == 'onnxruntime' else o)}
 command = ['python benchmarks/fast.py --models', *a.models, '--sizes', *a.sizes, '--repeats', a.repeats, *['--cpu-time']*a.cpu_time]
+if isa: command[:0] = [f'ONEDNN_MAX_CPU_ISA={isa}']
 if a.photos: command += ['--photos', *(Path(o).name for o in a.photos), '--each', *a.each]
 res = dict(command=' '.join(map(str, command)), seed=0,
-           data='random lightness; sample photos, and those of --photos, for CIEDE2000', hardware=f'{processor()}, {cores()} cores',
+           data='random lightness; sample photos, and those of --photos, for CIEDE2000', hardware=f'{processor()}, {cores()} cores' + f', nothing beyond {isa}'*bool(isa),
            threads=torch.get_num_threads(), clock='processor time' if a.cpu_time else 'time', torch=torch.__version__, **packages,
            date=str(date.today()), commit=commit(), load_before=[round(v, 1) for v in os.getloadavg()] if hasattr(os, 'getloadavg') else None,
            bfloat16_in_hardware=half, tricks=[], models=[], engines=[])

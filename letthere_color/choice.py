@@ -186,8 +186,9 @@ def candidates(model:Colorization, # The network
     "What is worth trying here, in the order in which ties are broken."
     own = ['torch'] if untranslated(model.config) else ['ncnn', 'torch', 'openvino']
     names = [o for o in own if not unusable(o)]
-    half = dtype == torch.bfloat16 or dtype is None and '_bf16' in processor()
-    halves = [f'{o} bfloat16' for o in names if o != 'openvino']*half  # of that one nobody knows how exact
+    fast = '_bf16' in processor()
+    half = dtype == torch.bfloat16 or dtype is None and fast
+    halves = [f'{o} bfloat16' for o in names if fast or o != 'openvino']*half  # else it would reckon in float32
     return names*(dtype != torch.bfloat16) + halves
 
 # %% ../nbs/06j_choice.ipynb #cho00026
