@@ -86,6 +86,7 @@ def _scaled(x, bits, notes): # numbers as in the file -> uint8, uint16, or of an
         if most > 1.005: notes.append(f'has lights up to {most:.2f} times white: they were cut off at white')
     new, top = (8, 255) if bits <= 8 else (16, 65535)
     if bits == 1: notes.append(ONE_BIT)
+    if x.itemsize > 2: notes.append(f'has {bits} bits: 16 of them are kept')
     if x.dtype.kind == 'u' and bits not in (8, 16, 32):
         x = (x*np.float32(top/(2**bits - 1)) + np.float32(.5)).astype(f'uint{new}')
     return to_uint(x, new)

@@ -139,6 +139,18 @@ def test_big_tiff_of_both_orders(tmp_path, grey, colorizer, o, big):
     assert colorizer.colorize_file(tmp_path/'in.tif', tmp_path/'out.jpg') == ['has 16 bits: JPEG keeps 8 of them; TIFF and PNG keep all']
     assert said(tmp_path/'out.jpg').exif[315] == 'D. Lange'
 
+@pytest.mark.parametrize('dtype, most', [('float32', 1), ('uint32', 2**32 - 1)])
+def test_fewer_bits_are_told(tmp_path, grey, colorizer, dtype, most):
+    tifffile.imwrite(tmp_path/'in.tif', (np.asarray(grey)/255*most).astype(dtype))
+    assert colorizer.colorize_file(tmp_path/'in.tif', tmp_path/'out.tif') == ['has 32 bits: 16 of them are kept']
+    assert tifffile.imread(tmp_path/'out.tif').dtype == 'uint16'
+
+def test_other_colours_are_told(tmp_path, grey, colorizer):
+    for ext in ('jpg', 'tif'):
+        grey.convert('CMYK').save(tmp_path/f'in.{ext}')
+        assert colorizer.colorize_file(tmp_path/f'in.{ext}', tmp_path/f'out.{ext}') == ['is in the inks of a press (CMYK): the result is in RGB']
+        assert Image.open(tmp_path/f'out.{ext}').mode == 'RGB'
+
 # -- IPTC, comments, segments, chunks, boxes
 
 def iptc(text): return b'\x1c\x02\x78' + len(text).to_bytes(2) + text
