@@ -188,7 +188,7 @@ def candidates(model:Colorization, # The network
     names = [o for o in own if not unusable(o)]
     fast = '_bf16' in processor()
     half = dtype == torch.bfloat16 or dtype is None and fast
-    halves = [f'{o} bfloat16' for o in names if fast or o != 'openvino']*half  # else it would reckon in float32
+    halves = [f'{o} bfloat16' for o in names if fast or o != 'openvino']*half  # else it reckons in float32
     return names*(dtype != torch.bfloat16) + halves
 
 # %% ../nbs/06j_choice.ipynb #cho00026

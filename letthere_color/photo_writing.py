@@ -85,7 +85,7 @@ def _add_notes(f, notes_of_pages): # of each page what tiff_entries gives
 def _prepare(photo, strip, label, way):
     "The notes for the result."
     m = photo.metadata
-    if photo.mode.startswith('CMYK'): photo.notes.append('is in the inks of a press (CMYK): the result is in RGB')
+    if photo.mode.startswith('CMYK'): photo.notes.append('is in inks of a press (CMYK): the result is in RGB')
     m.digest = m.digest or hashlib.sha1(photo.rows(0, photo.size[1]).tobytes()).hexdigest() # of an array
     return for_result(m, photo.size, strip, label, way)
 

@@ -148,7 +148,7 @@ def test_fewer_bits_are_told(tmp_path, grey, colorizer, dtype, most):
 def test_other_colours_are_told(tmp_path, grey, colorizer):
     for ext in ('jpg', 'tif'):
         grey.convert('CMYK').save(tmp_path/f'in.{ext}')
-        assert colorizer.colorize_file(tmp_path/f'in.{ext}', tmp_path/f'out.{ext}') == ['is in the inks of a press (CMYK): the result is in RGB']
+        assert colorizer.colorize_file(tmp_path/f'in.{ext}', tmp_path/f'out.{ext}') == ['is in inks of a press (CMYK): the result is in RGB']
         assert Image.open(tmp_path/f'out.{ext}').mode == 'RGB'
 
 # -- IPTC, comments, segments, chunks, boxes
