@@ -185,20 +185,21 @@ def benchmark(
     if wrong: raise ValueError(f'{wrong[0]!r} is no size: give pixels, 8 or more, as in --sizes 224,512')
     import torch
     from letthere_color.models import load_model
-    from letthere_color.choice import fast_model
+    from letthere_color.choice import choose, fast_model
     from letthere_color.engines import benchmark_table
     plain = load_model(model, device)
     device = next(plain.parameters()).device
     fast = fast_model(plain)
-    print(f'{plain.config.name or model}, {device}, {torch.get_num_threads()} threads; seconds per '
+    print(f'{plain.config.name or model}, {device}, {torch.get_num_threads()} thread(s); seconds per '
           'photo (the paper\'s: of 2016, as summaries give them)')
     if fast is plain: print('There is no fast path here: the plain network is measured twice.')
-    print(f'{"size":>5} {"paper, CPU":>11} {"paper, GPU":>11} {"plain":>8} {"fast":>8} {"times faster":>13}')
+    else: print(f'fast: {choose(plain).name}')
+    print(f'{"size":>5} {"paper, CPU":>11} {"paper, GPU":>11} {"plain":>8} {"fast":>8} {"plain/fast":>11}')
     for size in map(int, sizes.split(',')):
         r, = benchmark_table(dict(plain=plain, fast=fast), [size], device=device)
         paper = ' '.join(f'{o:>11.3f}' if o else f'{"":>11}' for o in (r['paper_cpu'], r['paper_gpu']))
         times = r['plain']/r['fast']
-        print(f'{size:>5} {paper} {r["plain"]:>8.3f} {r["fast"]:>8.3f} {times:>13.2f}', flush=True)
+        print(f'{size:>5} {paper} {r["plain"]:>8.3f} {r["fast"]:>8.3f} {times:>11.2f}', flush=True)
 
 # %% ../nbs/12_cli.ipynb #75d92435
 @app.command()

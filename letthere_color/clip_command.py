@@ -44,7 +44,8 @@ def film_result(source:str, output:Path|None, several:bool=False # Are there oth
     elif output: out = output/f'{p.stem}{kept}'  # a folder, which need not be there yet
     else: out = p.with_name(f'{p.stem}_color{kept}')
     known = out.suffix.lower() in CONTAINERS or out.suffix.lower() in ANIMATED or numbered(out)
-    if not known: raise PhotoError(f'{out}: is no kind of film that is written; use .mp4, .mov, .mkv or .gif')
+    if not known:
+        raise PhotoError(f'{out}: is no kind of film that is written; use {", ".join(CONTAINERS)} or .gif')
     return out
 
 # %% ../nbs/11bd_clip_command.ipynb #clc0006a
@@ -57,7 +58,7 @@ def plan_films(sources:list[str], output:Path|None=None, overwrite:bool=False) -
     plan = [(o, film_result(o, output, len(sources) > 1)) for o in sources]
     for source, out in plan:
         p = Path(source)
-        if not source_kind(source): raise PhotoError(f'{p}: is no film; colour photos with another command')
+        if not source_kind(source): raise PhotoError(f'{p}: is no film; colour films and photos apart')
         if out.exists() and p.exists() and out.samefile(p):
             raise PhotoError(f'{out}: is the film itself; choose another name with -o')
         _check_free(out, overwrite)

@@ -225,7 +225,7 @@ def check_target(p:Path, # A file to write
                          '.jxl, .heic or .bmp')
     if p.is_dir(): raise PhotoError(f'{p}: is a folder; name a file in it')
     if p.exists() and not overwrite:
-        raise PhotoError(f'{p}: exists already; choose another name or allow overwriting (--overwrite)')
+        raise PhotoError(f'{p}: exists already; name another file, or use overwrite=True, --overwrite')
     if not p.parent.is_dir(): raise PhotoError(f'{p}: there is no folder {p.parent}; create it first')
     return fmt
 

@@ -50,7 +50,8 @@ def left_out_photos(inputs, recursive:bool=False, without:Path|None=None # As fo
 # %% ../nbs/07b_folders.ipynb #7b86left
 def find_photos(inputs, # Files, folders and patterns
                 recursive:bool=False, # Folders below, too?
-                without:Path|None=None # A folder to leave out: that of the results
+                without:Path|None=None, # A folder to leave out: that of the results
+                results:bool=False # Those instead whose names say that they are results of others of them?
                ) -> list[tuple[Path,Path]]: # Photos, and their paths below the folder that was named
     "The photos that `inputs` name, each once. Raises ValueError where there are none, or none may be read."
     found, without = {}, without and without.resolve()
@@ -70,7 +71,7 @@ def find_photos(inputs, # Files, folders and patterns
             found.setdefault(p.parent.resolve()/p.name, (p, inner))
     named = {str(name) for p, _ in found.values() for name in (p, p.with_suffix(''))}
     def is_result(p): return p.stem.endswith('_color') and str(p.with_suffix(''))[:-len('_color')] in named
-    return [o for o in found.values() if not is_result(o[0])]
+    return [o for o in found.values() if is_result(o[0]) == results]
 
 # %% ../nbs/07b_folders.ipynb #5903345f
 def result_path(photo:Path, # The input

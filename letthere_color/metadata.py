@@ -243,7 +243,7 @@ def check_sidecar(path, # Where it would be
                  ):
     "Raises `PhotoError` if a file is there that may not be replaced."
     if path.exists() and not overwrite:
-        raise PhotoError(f'{path}: exists already; move it away or allow overwriting (--overwrite)')
+        raise PhotoError(f'{path}: exists already; move it away, or use overwrite=True, --overwrite')
 
 def write_sidecar(path, # NAME.EXT.xmp
                   packet:bytes, # XMP; nothing is written if it is empty

@@ -217,6 +217,7 @@ def read_photo(source, # A path, the bytes of a file, a PIL image, or an array `
         return Photo(x, {1: 'L', 3: 'RGB', 4: 'RGBA'}[x.shape[-1]], 'array')
     if isinstance(source, Image.Image):
         name = str(getattr(source, 'filename', '') or 'image')
+        if 0 in source.size: raise PhotoError(f'{name}: has no pixels, {source.size}; give another')
         with decoding(name):
             m = read_metadata(load_pixels(source))
             m.icc = profile_of(source.info, source.mode[0] in '1LI', source.getexif) or m.icc

@@ -53,7 +53,7 @@ def white_of(x:np.ndarray # Numbers of any type
     most, middle = np.quantile(some, (.99, .5)) # 1 in 100 may be a light
     whole = most > 1 and (some == np.rint(some)).all()
     if most <= 1 or middle <= 1 and not whole: return 1.
-    return float(next((o for o in (255, 65535) if most <= o), most))
+    return float(next((o for o in (255, 65535) if o/16 <= most <= o), most)) # else their own brightest
 
 def to_uint(x:np.ndarray, # Grey or colour numbers of any type
             bits:int=8 # 8 or 16
@@ -172,6 +172,7 @@ def refusal(f, name) -> PhotoError: # For a file that `open_image` does not know
     if not kind and KIND.get(Path(str(name)).suffix.lower()) == RAW:
         return PhotoError(f'{name}: is no raw photo, whatever its name says; copy it from the camera again')
     if kind == 'a video': return PhotoError(f'{name}: is a film; give it a name that says so, like film.mp4')
+    if kind and 'ZIP' in kind: return PhotoError(f'{name}: is {kind}; unpack it, or export its photos')
     what = f'is {kind}, which is not read here' if kind else 'is not a photo in a format that is read here'
     return PhotoError(f'{name}: {what}; save it as PNG or TIFF')
 

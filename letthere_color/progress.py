@@ -101,11 +101,19 @@ def pipe_photo(colorizer, # A Colorizer
         if not out: _to_stdout(path.read_bytes())
     for note in job.notes: complain(note)
 
-# %% ../nbs/07c_progress.ipynb #ab5b7472
+# %% ../nbs/07c_progress.ipynb #ab5b7471
 class Plan(list):
     "Pairs of photo and result; pictures that are not read here, by kind; folders not looked into."
     left_out, below = {}, ()
 
+def _results_among(photos, recursive, output, planned): # that this run does not make
+    from letthere_color.folders import find_photos
+    some = [p for p, _ in find_photos(photos, recursive, output, results=True) if p not in planned]
+    if some: complain(f'left out, as by their names they are results: {len(some)} ({some[0].name}'
+                      + ', ...'*(len(some) > 1) + '); rename what is none')
+    return {'result, by its name': some} if some else {}
+
+# %% ../nbs/07c_progress.ipynb #ab5b7472
 def plan_photos(photos:list[str], # Files, folders, patterns; none: the sample photo
                 output:Path|None=None, # A file or a folder
                 recursive:bool=False, # Look into folders below?
@@ -131,6 +139,7 @@ def plan_photos(photos:list[str], # Files, folders, patterns; none: the sample p
     plan.left_out, plan.below = left_out_photos(photos or [], recursive, output), below
     kinds = ', '.join(f'{len(some)} {kind}' for kind, some in plan.left_out.items())
     if kinds: complain(f'left out, as they are not read here: {kinds}')
+    if photos: plan.left_out |= _results_among(photos, recursive, output, [out for _, out in plan])
     return plan
 
 # %% ../nbs/07c_progress.ipynb #5cd69ffd

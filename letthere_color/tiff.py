@@ -76,11 +76,12 @@ def _lab(x, p): # lightness on all of its range, a and b plus the half of it
     if p.photometric == 8: x[..., 1:3] ^= 1 << 8*x.itemsize - 1 # were signed
     return x
 
-ONE_BIT = 'has black and white alone, which hold no colour: scan it in grey' # A note
+ONE_BIT = 'has black and white alone, so the result has no colours: scan it in grey' # A note
 
 def _scaled(x, bits, notes): # numbers as in the file -> uint8, uint16, or of an HDR photo float32
     if x.dtype.kind == 'f':
         most = np.max(x, where=np.isfinite(x), initial=0)/(white := white_of(x))
+        if white not in (1, 255, 65535): notes.append(f'says nowhere what is white: {white:.4g} was taken')
         if most > 2: # a stop above white; what is less is an overshoot
             return np.nan_to_num(x/x.dtype.type(white), nan=0, posinf=0, neginf=0).astype(np.float32)
         if most > 1.005: notes.append(f'has lights up to {most:.2f} times white: they were cut off at white')

@@ -1,6 +1,7 @@
 "The command `letthere` as photographers use it (nbs/12_cli.ipynb): right results, and one clear line when something is wrong."
 import io, json, os, re, shutil, subprocess, sys
 from hashlib import sha256
+from pathlib import Path
 
 import numpy as np, pytest, torch
 from PIL import Image
@@ -51,6 +52,18 @@ def test_a_folder(tmp_path, photo):
     assert sorted(p.name for p in tmp_path.glob('*.jpg')) == ['old.jpg', 'old_color.jpg']
     (tmp_path/'empty').mkdir()
     fails(tmp_path, 'colorize', 'empty', says=['empty has no photos'])
+
+def test_a_photo_with_the_name_of_a_result(tmp_path, photo):
+    (tmp_path/'scans').mkdir(); shutil.copy(photo, tmp_path/'scans/dress.jpg'); photo.rename(tmp_path/'scans/dress_color.jpg')
+    for named in (['scans'], ['scans/dress.jpg', 'scans/dress_color.jpg']):
+        r = letthere(tmp_path, 'colorize', *named, '-o', 'done', '--overwrite')
+        assert r.returncode == 0 and 'by their names they are results: 1 (dress_color.jpg)' in r.stderr and 'rename' in r.stderr
+        r = letthere(tmp_path, 'colorize', *named, '-o', 'done', '--overwrite', '--json')
+        assert json.loads(r.stdout.splitlines()[-1])['left_out'] == {'result, by its name': [str(Path('scans/dress_color.jpg'))]}
+    assert [p.name for p in (tmp_path/'done').iterdir()] == ['dress.jpg']
+    assert letthere(tmp_path, 'colorize', 'scans/dress_color.jpg', '-o', 'done').returncode == 0  # alone it is a photo like any other
+    r = letthere(tmp_path, 'colorize', 'scans')  # the result is there: that is told
+    assert '1 skipped' in r.stdout and 'by their names' not in r.stderr
 
 def test_a_folder_of_one_photo_goes_on(tmp_path, photo):
     (tmp_path/'scans').mkdir(); photo.rename(tmp_path/'scans/a.jpg')

@@ -145,6 +145,15 @@ def test_fewer_bits_are_told(tmp_path, grey, colorizer, dtype, most):
     assert colorizer.colorize_file(tmp_path/'in.tif', tmp_path/'out.tif') == ['has 32 bits: 16 of them are kept']
     assert tifffile.imread(tmp_path/'out.tif').dtype == 'uint16'
 
+@pytest.mark.parametrize('top, says', [(1, []), (255, []), (3, ['says nowhere what is white: 3 was taken']), (1023, ['says nowhere what is white: 1023 was taken'])])
+def test_fractions_of_any_scale(tmp_path, grey, colorizer, top, says):
+    "What is white is found out, and told where it was a guess: none comes out dark"
+    x = 1 - np.asarray(grey)/510  # half of white, and more
+    x[:5] = 1
+    tifffile.imwrite(tmp_path/'in.tif', (x*top).astype('float32'))
+    assert colorizer.colorize_file(tmp_path/'in.tif', tmp_path/'out.tif') == [*says, 'has 32 bits: 16 of them are kept']
+    assert np.abs(read_photo(tmp_path/'in.tif').lightness(0, 50).numpy()/100 - ((x > .008856)*(116*np.cbrt(((x + .055)/1.055)**2.4) - 16)/100)).max() < .01
+
 def test_other_colours_are_told(tmp_path, grey, colorizer):
     for ext in ('jpg', 'tif'):
         grey.convert('CMYK').save(tmp_path/f'in.{ext}')

@@ -543,3 +543,6 @@ def test_device_and_dtype(rgb):
     c = Colorizer.from_pretrained(device='auto', size=64, dtype=torch.bfloat16, fast=False)
     assert next(c.model.parameters()).dtype == torch.bfloat16 and c(rgb).size == rgb.size
     with pytest.raises(ValueError, match='abacus'): Colorizer.from_pretrained(device='abacus')
+
+def test_image_without_pixels():
+    with pytest.raises(PhotoError, match='image: has no pixels'): read_photo(Image.new('L', (0, 5)))

@@ -48,6 +48,7 @@ def test_preset_moves_towards_its_class(tmp_path, photo):
         more = painted('--style', f'class:{name}', '--style-strength', 1.5)
         assert (half - own).norm() < (there - own).norm() < (more - own).norm()
     assert torch.equal(painted('--style', 'class:sunset', '--style-strength', 0), own)
+    assert torch.equal(painted('--style', 'class:Corn field'), painted('--style', 'class:corn_field'))
 
 def test_list(tmp_path):
     r = letthere(tmp_path, 'styles', '--model', 'tiny')
