@@ -42,7 +42,6 @@ def open_file(source): # A path, or the bytes of a file
         return open(p, 'rb')
     except OSError as e: raise PhotoError(f'{p}: cannot be read ({e.strerror}); check its rights') from None
 
-
 # %% ../nbs/00b_files.ipynb #fa862d8f
 def check_array(x:np.ndarray, # `(H,W)`, `(H,W,1|3|4)`; uint8, uint16, bool, or float in [0,1]
                 bits:int=8, # 8 or 16, of what floats become
@@ -97,7 +96,6 @@ def _grey_table(icc, n): # 256 or 65536 greys in sRGB, uint8; None if they are s
     if space == 'rgb': x = np.stack([x]*3, -1)
     return to_uint(imagecodecs.cms_transform(x, icc, srgb, **way)[0, :, 1])
 
-
 # %% ../nbs/00b_files.ipynb #0b10c0b2
 def _image(x, mode): # an array, or an image already
     if isinstance(x, Image.Image): return x
@@ -110,7 +108,6 @@ def _grey_in_srgb(x, icc): # deep grey at its depth
     if (table := _grey_table(icc, 65536 if deep else 256)) is None: return x
     if deep: return table[to_uint(x, 16)]
     return _image(x, 'L').getchannel('L').point(table.tolist())
-
 
 # %% ../nbs/00b_files.ipynb #0b10c0b8
 def _to_rgb(x, mode, icc): # an image or an array, as in `Decoded`
@@ -132,7 +129,6 @@ def _to_rgb(x, mode, icc): # an image or an array, as in `Decoded`
     if alpha and alpha.getextrema()[0] < 255: x.putalpha(alpha)
     return x
 
-
 # %% ../nbs/00b_files.ipynb #19fab009
 _TURNS = 0, 3, 1, 5, 4, 6, 2 # what Pillow calls EXIF's 2 to 8
 
@@ -153,8 +149,6 @@ def _decoded(f, name): # An open file -> what `_to_rgb` takes, and how it is tur
     check(*im.size)
     return load_pixels(im), '', profile_of(im.info, im.mode[0] in '1LI', im.getexif), None
 
-
-
 # %% ../nbs/00b_files.ipynb #0b10c0b4
 def open_photo(photo # A path, bytes, an open file, a PIL image, or an array as for `check_array`
               ) -> Image.Image: # Mode RGB, or RGBA where something is transparent; upright, sRGB
@@ -174,34 +168,43 @@ def open_photo(photo # A path, bytes, an open file, a PIL image, or an array as 
     im = _to_rgb(x, mode, icc)
     return im.transpose(_TURNS[turn-2]) if turn in range(2, 9) else im
 
-
 # %% ../nbs/00b_files.ipynb #9b651fc5
 _UNFINISHED = '.letthere-part'
 
-def lock_file(f): # An open file, or its number
+def lock_file(f, # An open file, or its number
+              wait:bool=False # Until the other process is done?
+             ):
     "Raises OSError if another process has locked it; Windows keeps others from deleting open files anyway"
     with suppress(ImportError):
         import fcntl
-        fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(f, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
 
 def remove_unfinished(folder): # Folder of results; nothing happens if there is none
     "Delete the files that a killed process left in `folder` half written, and no others"
     for p in Path(folder).glob(f'.*{_UNFINISHED}'):
         with suppress(OSError):
-            with open(p, 'rb') as f: lock_file(f)
-            p.unlink()
+            with open(p, 'rb') as f:
+                lock_file(f)
+                if os.name == 'posix': p.unlink() # while it is locked: who has just begun it sees that
+            p.unlink(missing_ok=True) # Windows deletes no open file
+
+# %% ../nbs/00b_files.ipynb #9b651fc6
+def _begun(p): # a new file beside `p`, open and locked
+    while True:
+        f = open(p.with_name(f'.{p.stem[:50]}-{secrets.token_hex(4)}{_UNFINISHED}'), 'x+b')
+        with suppress(OSError): lock_file(f, wait=True) # some network drives cannot
+        if os.path.exists(f.name): return f
+        f.close() # another process took it for one that was left: anew
 
 @contextmanager
 def whole_file(path:str|Path): # Where the file shall be
     "Within: a file, open for bytes, that then takes the place of `path`; after a failure nothing is left"
     p = Path(path)
-    tmp = p.with_name(f'.{p.stem[:50]}-{secrets.token_hex(4)}{_UNFINISHED}')
+    f = _begun(p)
     try:
-        with open(tmp, 'x+b') as f:
-            with suppress(OSError): lock_file(f)  # some network drives cannot
-            yield f
-        os.replace(tmp, p)
-    finally: tmp.unlink(missing_ok=True)
+        with f: yield f
+        os.replace(f.name, p)
+    finally: Path(f.name).unlink(missing_ok=True)
 
 # %% ../nbs/00b_files.ipynb #0b10c0ab
 @contextmanager
@@ -241,7 +244,6 @@ def encode(img, f, fmt, **kw): # sRGB; an open file, a format as from check_targ
     if fmt == 'JPEG XL': return f.write(jxl_file(np.asarray(im), **kw)) # is sRGB where it says nothing
     if icc: im.info['icc_profile'] = icc
     f.write(heif_file(im, **kw))
-
 
 # %% ../nbs/00b_files.ipynb #0b10c0b6
 def flatten(img:Image.Image) -> Image.Image: # Of any mode -> L, RGB or CMYK
@@ -296,4 +298,3 @@ def asked_to_stop(ask, # Called, without arguments, by the first signal
         for s, h in old.items(): restore.callback(signal.signal, s, h)
         for s in old: signal.signal(s, first)
         yield
-

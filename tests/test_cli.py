@@ -7,6 +7,7 @@ import numpy as np, pytest, torch
 from PIL import Image
 from helpers import fails, letthere, letthere_process
 from letthere_color import colorize_command, engines
+from letthere_color.choice import ENGINES
 from letthere_color.colorization import Colorization
 from letthere_color.core import photo2tensor, rgb2l, rgb2lab, sample_photos
 from letthere_color.formats import has_reader, RAW
@@ -222,7 +223,8 @@ def test_the_note_tells_one_result_from_another(tmp_path, photo):
 def test_benchmark(tmp_path, monkeypatch):
     r = letthere(tmp_path, 'benchmark', '--model', 'tiny', '--sizes', '64,224')
     assert r.returncode == 0, r.stderr
-    head, *rows = [o.split() for o in r.stdout.splitlines()[1:]]
+    _, engine, head, *rows = [o.split() for o in r.stdout.splitlines()]
+    assert engine[0] == 'fast:' and engine[1] in ENGINES
     assert [o[0] for o in rows] == ['64', '224'] and rows[1][1:3] == ['0.399', '0.080']
     for *_, plain, fast, ratio in rows: assert abs(float(plain)/float(ratio) - float(fast)) < .002 + .02*float(fast)
     measured = []

@@ -183,11 +183,15 @@ def test_lists_of_extensions():
     assert all(kind in READERS or not FORMATS[kind][2] for kind in FORMATS)
 
 @pytest.mark.parametrize('head,kind', [(b'v/1\1', 'OpenEXR'), (b'II\xbc\1', 'JPEG XR'), (b'AT&TFORM', 'DjVu'), (b'%!PS-Adobe', 'PostScript'),
-                                       (b'PK\3\4', 'ZIP'), (bytes(128) + b'DICM', 'DICOM')])
+                                       (bytes(128) + b'DICM', 'DICOM')])
 def test_others_are_refused_by_name(tmp_path, head, kind):
     (tmp_path/'a.jpg').write_bytes(head + bytes(200))
     for read in (read_photo, open_photo):
         with pytest.raises(PhotoError, match=rf'a\.jpg: is .*{kind}.*save it as'): read(tmp_path/'a.jpg')
+
+def test_archive(tmp_path):
+    (tmp_path/'photos.zip').write_bytes(b'PK\3\4' + bytes(200))
+    with pytest.raises(PhotoError, match='is a ZIP or office file; unpack it'): read_photo(tmp_path/'photos.zip')
 
 def test_a_film_by_another_name(tmp_path):
     (tmp_path/'a.jpg').write_bytes(b'\0\0\0\x18ftypisom' + bytes(200))

@@ -7,6 +7,7 @@ from PIL import Image, ImageCms, ImageFile
 from helpers import PATIENCE
 from letthere_color.core import (fit_gamut, lab2rgb, open_photo, photo2tensor, PhotoError, rgb2l, rgb2lab,
                                  sample_photos, save_photo, tensor2photo)
+from letthere_color import files
 from letthere_color.photo_files import read_photo
 
 @pytest.fixture(scope='module')
@@ -217,6 +218,23 @@ def test_atomic(tmp_path, rgb, monkeypatch, error):
     monkeypatch.setattr(Image.Image, 'save', half)
     with pytest.raises(PhotoError if isinstance(error, OSError) else type(error)): save_photo(rgb, p, overwrite=True)
     assert p.read_bytes() == was and os.listdir(tmp_path) == ['x.png']
+
+@pytest.mark.skipif(os.name != 'posix', reason='Windows deletes no open file')
+@pytest.mark.parametrize('waits', [False, True], ids=['is done', 'is at it'])
+def test_taken_for_one_that_was_left(tmp_path, monkeypatch, waits):
+    "Another run tidies the folder in the moment between the birth of a file and its lock"
+    real, locks, tidy = files.lock_file, [], threading.Thread(target=files.remove_unfinished, args=[tmp_path])
+    def lock(f, *args, **kw):
+        locks.append(f)
+        if len(locks) == 1: tidy.start(); waits or tidy.join()
+        if len(locks) == 2 and waits: real(f, *args, **kw); began.set(); return
+        if len(locks) == 1 and waits: began.wait(PATIENCE)
+        return real(f, *args, **kw)
+    began = threading.Event()
+    monkeypatch.setattr(files, 'lock_file', lock)
+    with files.whole_file(tmp_path/'a.txt') as f: f.write(b'all of it')
+    tidy.join()
+    assert (tmp_path/'a.txt').read_bytes() == b'all of it' and os.listdir(tmp_path) == ['a.txt'] and len(locks) == 3
 
 def test_jpeg_lays_transparency_on_white(tmp_path):
     im = Image.new('RGBA', (16,16), (255,0,0,0))
