@@ -69,12 +69,14 @@ def row(name, folder, n_photos):
     recipe, seconds = load_recipe(folder), json.loads((folder/'seconds.json').read_text())
     with open(folder/'history.csv') as f: epochs = [{k: float(v) for k,v in o.items()} for o in csv.DictReader(f)]
     model, found = load_model(folder), judged(name, folder)
-    reference = judged('ours', a.output/'ours') if found and name != 'ours' and ended(a.output/'ours') else None
+    def against(other):  # CIEDE2000, photo by photo
+        if not found or name == other or not ended(a.output/other): return None
+        return mean_and_error([x - y for x,y in zip(errors(found), errors(judged(other, a.output/other)))])
     return dict(name=name, differs=RUNS[name], recipe=asdict(recipe), photos_seen=n_photos//recipe.bs*recipe.bs*len(epochs),
                 multiply_adds=multiply_adds(model, recipe.size), parameters=n_params(model),
                 seconds={k: round(sum(o[k] for o in seconds.values())) for k in ('wall', 'cpu')}, history=epochs,
                 judged=found and {k: found[k] for k in ('data', 'methods', 'classes')},
-                against_ours=reference and mean_and_error([x - y for x,y in zip(errors(found), errors(reference))])) # CIEDE2000, photo by photo
+                against_ours=against('ours'), against_no_global=against('no_global'))
 
 p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 p.add_argument('photos', type=Path, nargs='+', help='class folders or .tar shards to learn from')
