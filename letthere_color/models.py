@@ -151,8 +151,9 @@ class Styles:
 
     def __getitem__(self, name:str) -> Tensor:
         "The style of class `name`, `(256,)`. Raises ValueError, naming the classes that look alike."
-        name = next((o for o in self.names if o.lower() == name.lower().replace(' ', '_')), name)
-        if name in self.names: return self.features[self.names.index(name)]
+        like = [o for o in self.names if o.lower() == name.lower().replace(' ', '_')]
+        for o in (name, *like):
+            if o in self.names: return self.features[self.names.index(o)]
         near = difflib.get_close_matches(name, self.names)
         if len(name) > 2: near += [o for o in self.names if name in o]
         hint = f' Did you mean {" or ".join(dict.fromkeys(near))}?' if near else ''

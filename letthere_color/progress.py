@@ -139,7 +139,7 @@ def plan_photos(photos:list[str], # Files, folders, patterns; none: the sample p
     plan.left_out, plan.below = left_out_photos(photos or [], recursive, output), below
     kinds = ', '.join(f'{len(some)} {kind}' for kind, some in plan.left_out.items())
     if kinds: complain(f'left out, as they are not read here: {kinds}')
-    if photos: plan.left_out |= _results_among(photos, recursive, output, [out for _, out in plan])
+    if photos: plan.left_out |= _results_among(photos, recursive, output, {out for _, out in plan})
     return plan
 
 # %% ../nbs/07c_progress.ipynb #5cd69ffd
