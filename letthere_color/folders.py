@@ -58,9 +58,9 @@ def find_photos(inputs, # Files, folders and patterns
     for path in map(Path, inputs):
         if path.is_dir():
             some = sorted(p for p in _files(path, recursive, without) if is_photo_name(p) and p.is_file())
-            others = ', '.join(left_out_photos([path], recursive, without))
-            others = others and f' that are read here, but {others}'
             if not some:
+                others = ', '.join(left_out_photos([path], recursive, without))
+                others = others and f' that are read here, but {others}'
                 raise ValueError(f'{path} has no photos in it{others}: name others, or look below with -r.')
         elif path.exists() or not glob.has_magic(str(path)): some = [path]
         else:

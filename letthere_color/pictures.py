@@ -53,7 +53,8 @@ def white_of(x:np.ndarray # Numbers of any type
     most, middle = np.quantile(some, (.99, .5)) # 1 in 100 may be a light
     whole = most > 1 and (some == np.rint(some)).all()
     if most <= 1 or middle <= 1 and not whole: return 1.
-    return float(next((o for o in (255, 65535) if o/16 <= most <= o), most)) # else their own brightest
+    least = {255: 0 if whole else 16, 65535: 4096} # whole numbers may be those of a dark photo of 8 bits
+    return float(next((o for o, low in least.items() if low <= most <= o), most)) # or their own brightest
 
 def to_uint(x:np.ndarray, # Grey or colour numbers of any type
             bits:int=8 # 8 or 16

@@ -223,14 +223,13 @@ def test_atomic(tmp_path, rgb, monkeypatch, error):
 @pytest.mark.parametrize('waits', [False, True], ids=['is done', 'is at it'])
 def test_taken_for_one_that_was_left(tmp_path, monkeypatch, waits):
     "Another run tidies the folder in the moment between the birth of a file and its lock"
-    real, locks, tidy = files.lock_file, [], threading.Thread(target=files.remove_unfinished, args=[tmp_path])
-    def lock(f, *args, **kw):
+    real, locks, locked = files.lock_file, [], threading.Event()
+    tidy = threading.Thread(target=files.remove_unfinished, args=[tmp_path])
+    def lock(f, *args, **kw): # the file's, the other run's, that of the next file
         locks.append(f)
-        if len(locks) == 1: tidy.start(); waits or tidy.join()
-        if len(locks) == 2 and waits: real(f, *args, **kw); began.set(); return
-        if len(locks) == 1 and waits: began.wait(PATIENCE)
-        return real(f, *args, **kw)
-    began = threading.Event()
+        if len(locks) == 1: tidy.start(); locked.wait(PATIENCE) if waits else tidy.join()
+        real(f, *args, **kw)
+        locked.set()
     monkeypatch.setattr(files, 'lock_file', lock)
     with files.whole_file(tmp_path/'a.txt') as f: f.write(b'all of it')
     tidy.join()
