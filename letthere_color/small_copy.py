@@ -104,7 +104,8 @@ def paint(model:Colorization, # In eval mode
     return ab[..., :L.shape[-2], :L.shape[-1]]
 
 # %% ../nbs/06i_small_copy.ipynb #340aacc3
-KNOWN = nn.Conv2d, nn.Linear, nn.Upsample, nn.BatchNorm2d, nn.ReLU, nn.GELU, nn.Sigmoid # What halo knows
+KNOWN = (nn.Conv2d, nn.Linear, nn.Upsample, nn.PixelShuffle, # What halo knows
+         nn.BatchNorm2d, nn.ReLU, nn.GELU, nn.Sigmoid)
 
 def halo(model:Colorization) -> int: # Pixels, a multiple of 8
     "How far beyond its border colours of a tile depend on the photo. Raises ValueError where nobody knows."
@@ -115,7 +116,7 @@ def halo(model:Colorization) -> int: # Pixels, a multiple of 8
         if not known and not type(m).__module__.startswith('letthere_color.'):
             raise ValueError("size='full' cuts tiles; nobody knows how far this network looks: give pixels.")
         if isinstance(m, nn.Conv2d): cell = cell*m.stride[0] - m.kernel_size[0]//2*m.dilation[0]
-        if isinstance(m, nn.Upsample): cell = cell//2
+        if isinstance(m, (nn.Upsample, nn.PixelShuffle)): cell = cell//2
     return -(cell//8)*8
 
 # %% ../nbs/06i_small_copy.ipynb #c138e5f4

@@ -106,6 +106,14 @@ def test_bfloat16_with_a_style():
         return np.asarray(c(photo)).astype(int)
     assert abs(colours(engine='torch', dtype=torch.bfloat16) - colours(fast=False)).max() <= 4
 
+@pytest.mark.parametrize('engine', ['torch', 'ncnn', 'openvino'])
+def test_full_size(engine):
+    "Every engine that may be chosen paints tiles, and they fit together"
+    if why := unusable(engine): pytest.skip(why)
+    photo = sample_photos()['china'].resize((600, 40))  # two tiles
+    fast, plain = (Colorizer.from_pretrained('tiny', size='full', **kw) for kw in (dict(engine=engine), dict(fast=False)))
+    assert abs(np.asarray(fast(photo)).astype(int) - np.asarray(plain(photo))).max() <= 2
+
 # ---- one by name
 
 def test_by_name(cache, monkeypatch):

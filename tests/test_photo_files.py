@@ -8,6 +8,7 @@ from PIL import ExifTags, Image, ImageCms, ImageFile, PngImagePlugin
 from letthere_color.colorization import Colorization, ModelConfig, predict_ab
 from letthere_color.models import DEFAULT_MODEL, load_model
 from letthere_color.core import open_photo, photo2tensor, PhotoError, rgb2l, rgb2lab, sample_photos
+from letthere_color.fast import lean_model
 from letthere_color.inference import Colorizer
 from letthere_color.small_copy import halo
 from letthere_color.metadata import label_xmp, SOURCE_TYPE
@@ -484,12 +485,14 @@ def test_from_tifffile(tmp_path, colorizer):
 
 @pytest.mark.parametrize('size', [(333, 217), (641, 100), (8, 530), (5, 3)])
 @pytest.mark.parametrize('kernel', [1, 3])
-def test_tiles_are_exact(size, kernel):
+@pytest.mark.parametrize('lean', [False, True], ids=['plain', 'lean'])
+def test_tiles_are_exact(size, kernel, lean):
     torch.manual_seed(0)
     model = Colorization(ModelConfig(width=.125, n_classes=3, global_size=32, fusion_kernel=kernel)).eval()
     for m in model.modules():  # batch norm with statistics of its own
         if isinstance(m, torch.nn.BatchNorm2d): m.running_mean.normal_(0, .1); m.running_var.uniform_(.5, 2)
     im = sample_photos()['china'].resize(size)
+    if lean: model = lean_model(model)
     c = Colorizer(model, size='full')
     job = c.prepare(im)
     L = job.photo.lightness(0, size[1])
