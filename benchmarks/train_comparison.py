@@ -85,6 +85,7 @@ p.add_argument('-o', '--output', type=Path, required=True, help='folder for the 
 p.add_argument('--cache', type=Path, nargs=2, metavar=('TRAIN', 'VALID'), help='folders of the decoded photos; default: below the output folder')
 p.add_argument('--epochs', type=int, default=3)
 p.add_argument('--size', type=int, default=BASE.size, help='side of the crops, in pixels')
+p.add_argument('--seed', type=int, default=BASE.seed, help='of weights and batches; another one needs another output folder')
 p.add_argument('--only', nargs='+', choices=RUNS, default=list(RUNS), help='the runs to train')
 p.add_argument('--resume', action='store_true', help='go on with a run that was interrupted')
 p.add_argument('--json', type=Path, default=Path('nbs/results/comparison.json'))
@@ -96,7 +97,7 @@ train_cache, valid_cache = a.cache or (a.output/'cache/train', a.output/'cache/v
 train = cache_photos(a.photos, train_cache, BASE.cache_size)
 valid = cache_photos(a.valid, valid_cache, BASE.cache_size, train.classes)
 for name in a.only:
-    folder, recipe = a.output/name, recipe_of(name, epochs=a.epochs, size=a.size)
+    folder, recipe = a.output/name, recipe_of(name, epochs=a.epochs, size=a.size, seed=a.seed)
     if ended(folder) and load_recipe(folder) == recipe: print(f'{name}: has ended already', flush=True)
     else:
         print(f'{name}: {RUNS[name] or "the reference"}', flush=True)

@@ -109,7 +109,7 @@ def test_bfloat16_with_a_style():
 @pytest.mark.parametrize('engine', ['torch', 'ncnn', 'openvino'])
 def test_full_size(engine):
     "Every engine that may be chosen paints tiles, and they fit together"
-    if why := unusable(engine): pytest.skip(why)
+    installed(engine)
     photo = sample_photos()['china'].resize((600, 40))  # two tiles
     fast, plain = (Colorizer.from_pretrained('tiny', size='full', **kw) for kw in (dict(engine=engine), dict(fast=False)))
     assert abs(np.asarray(fast(photo)).astype(int) - np.asarray(plain(photo))).max() <= 2
