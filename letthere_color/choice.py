@@ -156,13 +156,14 @@ def untranslated(c:ModelConfig) -> str: # Name of a setting; '' if there is none
 
 def with_engine(model:Colorization, # In eval mode
                 engine:str, # One of ENGINES but auto
-                dtype:str='float32' # or bfloat16: in layers where that looks the same; onnx has none
+                dtype:str='float32' # or bfloat16: in layers where that looks the same
                ) -> nn.Module: # Takes and gives what `model` does
     "`model` in another engine. Raises ImportError if that is not installed, ValueError if it can't run it."
     bf16 = dtype == 'bfloat16'
     if engine not in ENGINES[1:]: raise _no_engine(engine)
     if engine == 'torch': return mixed_model(model) if bf16 else lean_model(model)
-    if engine == 'onnx' and bf16: raise ValueError('onnx reckons in float32: take torch for bfloat16.')
+    if bf16 and (engine == 'onnx' or engine == 'openvino' and '_bf16' not in processor()):
+        raise ValueError(f'{engine} reckons in float32 here: take torch for bfloat16.')
     if why := unusable(engine): raise ImportError(why)
     if {(w.device.type, w.dtype) for w in model.parameters()} != {('cpu', torch.float32)}:
         raise ValueError(f'{engine} takes a network on the CPU and in float32: move it there, or take torch.')
@@ -267,8 +268,7 @@ def choose(model:Colorization, # As for probe
           ) -> Choice:
     "The engine for this network on this machine; tried once. `LETTHERE_ENGINE` in the environment names one."
     names, asked = candidates(model, dtype), os.environ.get('LETTHERE_ENGINE', 'auto')
-    if asked not in ENGINES: 
-        raise ValueError(f'LETTHERE_ENGINE is {asked!r}: set one of {", ".join(ENGINES)}')
+    if asked not in ENGINES: raise ValueError(f'LETTHERE_ENGINE={asked!r}: set one of {", ".join(ENGINES)}')
     if asked != 'auto' and (why := unusable(asked)): raise ImportError(f'LETTHERE_ENGINE: {why}')
     if asked == 'onnx': names = ['onnx']
     named = [o for o in names if o.split()[0] == asked]
