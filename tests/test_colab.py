@@ -20,7 +20,7 @@ def colab(tmp_path):
     for d in ('empty', 'content', 'fake/google/colab'): (tmp_path/d).mkdir(parents=True)
     (tmp_path/'fake/google/colab/__init__.py').touch()
     (tmp_path/'fake/sitecustomize.py').write_text('import google.colab')
-    env = {k: v for k,v in os.environ.items() if k != 'PYTHONPATH'}
+    env = {k: v for k,v in os.environ.items() if k not in ('PYTHONPATH', 'LETTHERE_ENGINE')}  # it chooses an engine, as it does there
     return env | dict(PYTHONPATH=str(tmp_path/'fake'), GIT_CONFIG_COUNT='1', GIT_CONFIG_KEY_0=f'url.{root.as_uri()}.insteadOf',
                       GIT_CONFIG_VALUE_0='https://github.com/letthere-color/letthere_color', IPYTHONDIR=str(tmp_path/'ipython'))
 
