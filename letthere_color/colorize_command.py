@@ -36,8 +36,8 @@ _style = Option(None, metavar='PHOTO|class:NAME',
 _strength = Option(1., min=0, help='0: the own mood of each photo; 1: that of the style; 1.5: beyond it.')
 _size = Option(str(constant('small_copy', 'WORKING_SIZE')),
                help='Side of the copy the network looks at, in pixels, or full; more is not always better.')
-_dtype = Option('auto', help='Numbers that the network reckons with; auto: float32, and bfloat16 where it is '
-                             'faster and looks the same.')
+_dtype = Option('auto', help='Numbers that the network reckons with; auto: float32, or, with --engine auto, '
+                             'bfloat16 where it is faster and looks the same.')
 _strip = Option(False, '--strip',
                 help='Leave out what the original file says: date, place, caption...; its resolution stays.')
 _frame = Option('auto', metavar='auto|none|L,T,R,B', 
@@ -112,15 +112,17 @@ def _films(o, debug): # `o`: all options
 
 def _for_films(o): # Raises BadParameter if something was said that is for films
     for name, option in _OF_FILMS.items():
-        if o[name] != option.default: raise BadParameter(f'--{name} is for films, and there is none')
+        said = f'--{"no-"*(option.default is True)}{name}'
+        if o[name] != option.default: raise BadParameter(f'{said} is for films, and there is none')
 
 # %% ../nbs/11c_colorize_command.ipynb #12231d02
 def _check(photos, output, style, strength, size, as_json, demo, frame='auto', skip_colour=False):
     "Raises BadParameter. Does a photo come or go through a pipe?"
-    if bool(photos) == demo: raise BadParameter('name at least one photo, or --demo')
+    if photos and demo: raise BadParameter('--demo brings a photo of its own: name none')
+    if not photos and not demo: raise BadParameter('name at least one photo, or --demo')
     if strength != 1 and not style: raise BadParameter('--style-strength is that of a --style: name one')
     if size != 'full' and not (size.isdigit() and int(size) >= 8):
-        raise BadParameter(f'{size}: give 8 or more pixels, or full')
+        raise BadParameter(f'--size {size}: give 8 or more pixels, or full')
     try:
         if frame not in ('auto', 'none'):
             from letthere_color.frame import parse_frame  # brings torch

@@ -61,7 +61,8 @@ def find_photos(inputs, # Files, folders and patterns
             if not some:
                 others = ', '.join(left_out_photos([path], recursive, without))
                 others = others and f' that are read here, but {others}'
-                raise ValueError(f'{path} has no photos in it{others}: name others, or look below with -r.')
+                below = ', or look below with -r'*(not recursive)
+                raise ValueError(f'{path} has no photos in it{others}: name others{below}.')
         elif path.exists() or not glob.has_magic(str(path)): some = [path]
         else:
             some = sorted(map(Path, glob.glob(str(path), recursive=True)))

@@ -95,18 +95,22 @@ def from_pretrained(cls:Colorizer,
                     name_or_path:str|Path|None=None, # A shipped model, a folder or a hub id `owner/name`
                     device:str|torch.device|None=None, # `auto`, `cpu`, `cuda` or `mps`; None: the CPU
                     size:int|str=WORKING_SIZE, # Working size in pixels, or `full`
-                    dtype:torch.dtype|None=None, # float32, bfloat16; None: fast, and looks the same
+                    dtype:torch.dtype|str|None=None, # float32, bfloat16; None: fast, and looks the same
                     fast:bool=True, # Take `fast_model`?
                     style=None, # A photo, its features, or a preset: `class:sunset`
                     engine:str='auto', # For fast_model: auto, torch, ncnn, openvino, onnx
                     **kw # `saturation`, `style_strength`, `guided`, `frame`, `keep_ink`
                    ):
-    "Load a model. Raises FileNotFoundError with names that exist, ValueError for the device or the preset."
+    "Load a model. Raises FileNotFoundError with names that exist, ValueError for values that make no sense."
+    dtype = dict(auto=None, float32=torch.float32, bfloat16=torch.bfloat16).get(dtype, dtype)
+    if dtype not in (None, torch.float32, torch.bfloat16):
+        raise ValueError(f'dtype is {dtype}: give float32 or bfloat16, or None for what is fast.')
+    if not fast and engine not in ('auto', 'torch'):
+        raise ValueError(f'fast=False is plain PyTorch: leave engine={engine!r} out.')
     model = load_model(name_or_path, device).float()
     preset = str(style)*str(style).startswith('class:')
     if preset: style = load_styles(name_or_path)[preset.removeprefix('class:')]
-    if size == 'full' and dtype != torch.bfloat16: dtype = torch.float32  # tiles must match
-    if fast and not (size == 'full' and dtype == torch.bfloat16): model = fast_model(model, engine, dtype)
+    if fast: model = fast_model(model, engine, dtype)
     elif dtype: model = model.to(dtype)
     c = cls(model, size, style=style, **kw)
     if preset: c.style_name = preset

@@ -57,7 +57,9 @@ def _object(r): # Yields what lies within
     if kind == 2: return r.text()
     if kind == 5: return r.number() == 1
     if kind == 6: r.text(); return (yield _object(r)) # a function of old, which has no running number
-    if kind not in (3, 4, 7, 8): raise ValueError(f'nothing begins with {kind}, as byte {r.at - 4} does')
+    if kind not in (3, 4, 7, 8):
+        found = f'nothing begins with {kind}, as byte {r.at - 4} does'
+        raise ValueError(found if r.at > 4 else 'it is of another kind')
     n = r.number()
     if n not in r.known: yield {3: _table, 4: _instance}.get(kind, _function)(r, n)
     return r.known[n]

@@ -50,8 +50,13 @@ def coding_for(path:Path, codec:str|None=None, crf:float|None=None, lossless:boo
     return Coding(codec or ('vp9' if path.suffix.lower() == '.webm' else 'h264'), crf, lossless)
 
 def fit_format(clip:Clip, coding:Coding):
-    "Frames as the codec takes them: `clip.to`, and a note if that costs depth. Raises `PhotoError`."
+    "Frames as the codec takes them: `clip.to`, and a note where that differs. Raises `PhotoError`."
     can = [o.name for o in need_av().Codec(coding.encoder, 'w').video_formats]
+    if coding.codec in ('h264', 'hevc') and any(o%2 for o in clip.size):  # halves of odd sides are refused
+        can = [o for o in can if o.startswith('yuv444')]
+        if not planar(clip.format).startswith('yuv444'):
+            clip.notes['odd'] = ('has an odd width or height, so its colours are kept at full size (4:4:4); '
+                                 'for players that show none of that take a .webm')
     whole, clip.to = planar(clip.format), planar(clip.format, can)
     now, then = (int(o.partition('p')[2].removesuffix('le') or 8) for o in (whole, clip.to))
     if then < now and coding.lossless:

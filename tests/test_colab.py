@@ -44,7 +44,7 @@ def test_cell(colab, tmp_path):
     (tmp_path/'fake/pip.py').write_text(f'import sys; open({str(tmp_path/"pip.log")!r}, "a").write(" ".join(sys.argv[1:]) + "\\n")')
     cwd = run_cell(setup_cell(books[0]).replace('/content', str(tmp_path/'content')), tmp_path/'empty', colab)
     assert cwd == tmp_path/'content/book/nbs' and any(cwd.glob('results/*.json')) and any(cwd.glob('images/*'))
-    assert (tmp_path/'pip.log').read_text().splitlines() == ['list --format=freeze --exclude letthere_color', f'install -q -c {tmp_path}/content/here.txt {cwd.parent}[train,onnx]']*2
+    assert (tmp_path/'pip.log').read_text().splitlines() == ['list --format=freeze --exclude letthere_color', f'install -q -c {tmp_path}/content/here.txt {cwd.parent}[train,onnx,video]']*2
 
 def test_cell_elsewhere(colab, tmp_path):
     assert run_cell(setup_cell(books[0]), tmp_path/'empty', {**colab, 'PYTHONPATH': ''}) == tmp_path/'empty'

@@ -15,6 +15,8 @@ from letthere_color.engines import FastColorization
 from letthere_color.evaluation import ciede2000
 from letthere_color.fast import lean_model
 from letthere_color.inference import Colorizer
+from letthere_color.photo_files import read_photo
+from letthere_color.small_copy import look_around, paint, tiled_chroma
 from letthere_color.models import load_model
 
 HERE = [o for o in ENGINES[1:] if not (o == 'ncnn' and sys.platform == 'darwin')]
@@ -107,12 +109,27 @@ def test_bfloat16_with_a_style():
     assert abs(colours(engine='torch', dtype=torch.bfloat16) - colours(fast=False)).max() <= 4
 
 @pytest.mark.parametrize('engine', ['torch', 'ncnn', 'openvino'])
-def test_full_size(engine):
+@pytest.mark.parametrize('dtype', ['float32', 'bfloat16'])
+@torch.no_grad()
+def test_full_size(engine, dtype):
     "Every engine that may be chosen paints tiles, and they fit together"
     installed(engine)
-    photo = sample_photos()['china'].resize((600, 40))  # two tiles
-    fast, plain = (Colorizer.from_pretrained('tiny', size='full', **kw) for kw in (dict(engine=engine), dict(fast=False)))
-    assert abs(np.asarray(fast(photo)).astype(int) - np.asarray(plain(photo))).max() <= 2
+    if engine == 'openvino' and '_bf16' not in choice.processor(): dtype = 'float32'
+    photo = read_photo(sample_photos()['china'].resize((328, 136)))
+    fast, plain = (Colorizer.from_pretrained('tiny', size='full', **kw).model for kw in (dict(engine=engine, dtype=dtype), dict(fast=False)))
+    assert isinstance(fast, Colorization if engine == 'torch' else FastColorization)
+    assert getattr(getattr(fast, 'net', None), 'bf16', dtype == 'bfloat16') == (dtype == 'bfloat16')
+    L = photo.lightness(0, 136)
+    around = look_around(plain, L/100)
+    whole = paint(plain, L/100, around)
+    tiles = tiled_chroma(fast, photo, around, 64)(0, 136, L)
+    assert (tiles - paint(fast, L/100, around)).abs().max() < (.3 if dtype == 'bfloat16' else .01) and (tiles - whole).norm(dim=1).max() < 1
+
+def test_kinds_of_numbers():
+    for dtype in ('int8', 'bf16', torch.float16, 5):
+        with pytest.raises(ValueError, match=f'dtype is {dtype}: give float32 or bfloat16'): Colorizer.from_pretrained('tiny', dtype=dtype)
+    assert Colorizer.from_pretrained('tiny', dtype='bfloat16', engine='ncnn').model.net.bf16
+    with pytest.raises(ValueError, match="leave engine='ncnn' out"): Colorizer.from_pretrained('tiny', fast=False, engine='ncnn')
 
 # ---- one by name
 

@@ -171,7 +171,7 @@ one, word = struct.pack('<id', 1, 1), struct.pack('<ii', 2, 3) + b'abc'
 def named(name): return struct.pack('<ii', 4, 1) + struct.pack('<i', 3) + b'V 1' + struct.pack('<i', len(name)) + name.encode()
 
 @pytest.mark.parametrize('data, says', [
-    (b'', 'empty file'), (b'\xff\xd8\xff\xe0' + bytes(99), 'nothing begins with'), (b'4\n1\n3\nV 1\n', 'text form'), (b'\3\0', 'cut off'),
+    (b'', 'empty file'), (b'\xff\xd8\xff\xe0' + bytes(99), 'it is of another kind'), (b'4\n1\n3\nV 1\n', 'text form'), (b'\3\0', 'cut off'),
     (table(one + one)[:-4], 'cut off'), (struct.pack('<iii', 3, 1, 1 << 30), 'cut off'), (struct.pack('<iii', 3, 1, -1), 'cut off'),
     (table(one + one, one + word), 'a key twice'), (table(bytes(4) + one), 'a key'), (one + b'\n', 'bytes too many'),
     (struct.pack('<ii', 2, -5), 'cut off'), (struct.pack('<ii', 2, 99) + b'abc', 'cut off'), (named('tds.Hash') + bytes(40), "'tds.Hash'"),

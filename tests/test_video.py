@@ -448,6 +448,15 @@ def test_photos_in_a_row(tmp_path):
     assert r.returncode == 0 and [o.name for o in sorted((tmp_path/'new').iterdir())] == [f'c_{i:03}.png' for i in range(1, 6)], r.stderr
     fails(tmp_path, 'colorize', 'scan_%d.png', '--model', 'tiny', says=['say with -o'])
 
+@pytest.mark.parametrize('codec, size', [('h264', (63, 48)), ('h264', (64, 47)), ('hevc', (63, 47)), ('vp9', (63, 47))])
+def test_odd_sides(tmp_path, codec, size):
+    "Encoders that cannot halve them get colours at full size, and that is told"
+    for i in range(3): Image.fromarray(view(i, size)).save(tmp_path/f'{i}.png')
+    r = letthere(tmp_path, 'colorize', '%d.png', '-o', 'film.mp4', '--codec', codec, '--model', 'tiny', '--lossless')
+    assert r.returncode == 0 and ('odd width or height' in r.stderr) == (codec != 'vp9'), r.stderr
+    made = frames(tmp_path/'film.mp4')
+    assert len(made) == 3 and all(np.abs(y - (view(i, size)/255.*219 + 16)).max() <= .51 for i, (_, y, _) in enumerate(made))
+
 @pytest.mark.parametrize('format', ['gray', 'yuvj420p', 'yuv422p', 'yuv444p'])
 def test_formats(tmp_path, colorizer, format):
     "Whatever the planes are, luma goes through as it is"

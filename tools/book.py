@@ -85,7 +85,7 @@ import sys
 if 'google.colab' in sys.modules:  # a fresh machine: fetch the book, add what it lacks, work beside its results and images
     !test -d /content/book || git clone -q --depth 1 GIT_URL /content/book
     !python -m pip list --format=freeze --exclude letthere_color > /content/here.txt
-    %pip install -q -c /content/here.txt "/content/book[train,onnx]"
+    %pip install -q -c /content/here.txt "/content/book[train,onnx,video]"
     %cd -q /content/book/nbs"""
 
 def _read_time(cells):
