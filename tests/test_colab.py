@@ -71,6 +71,6 @@ def test_chapter_alone(path, machine, colab, tmp_path):
     env = colab | dict(PATH=f'{machine.parent}{os.pathsep}{os.environ["PATH"]}', MPLBACKEND='module://matplotlib_inline.backend_inline')
     before = versions(machine)
     r = subprocess.run([machine, root/'tests/execute.py', path.name], cwd=tmp_path/'empty', env=env, capture_output=True, text=True)
-    if r.returncode: pytest.fail(r.stderr[-3000:], pytrace=False)
+    if r.returncode: pytest.fail(r.stderr[max(0, r.stderr.find('following cell')):][:2000] + r.stderr[-2000:], pytrace=False)
     after = versions(machine)
     assert 'letthere_color' in after and {n: after.get(n) for n in before} == before, 'the cell changed what Colab has'
