@@ -12,7 +12,7 @@ import copy, functools, json, os, platform, sys, time
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
-from importlib.metadata import version
+from importlib.metadata import distributions
 from importlib.util import find_spec
 from multiprocessing import parent_process
 from pathlib import Path
@@ -24,7 +24,7 @@ from .core import photo2tensor, rgb2l, sample_photos
 from .files import whole_file
 from .colorization import Colorization, ModelConfig, predict_ab
 from .fast import fold_norm, foreign_part, lean_model, small_tail, split_fusion
-from .engines import Engine, FastColorization, ncnn_files, NcnnNet
+from .engines import Engine, FastColorization, ncnn_files, NcnnNet, Wide
 from .onnx_files import onnx_bytes, OnnxColorization
 from .small_copy import WORKING_SIZE
 
@@ -55,7 +55,7 @@ def mixed_model(model:Colorization) -> Colorization: # A copy, for inference onl
     m = exact_biases(lean_model(model).float())
     first, sigmoid = copy.deepcopy(m.low_level[0]), m.colorization[-1]
     m = m.to(torch.bfloat16)
-    m.low_level[0] = nn.Sequential(first, To(torch.bfloat16))
+    m.low_level[0], m.low_level[4] = nn.Sequential(first, To(torch.bfloat16)), Wide(m.low_level[4])
     m.colorization[-1] = nn.Sequential(To(torch.float32), sigmoid)
     if m.config.use_global:
         for o in (m.global_features.out, getattr(m, 'classifier', [])): o.append(To(torch.float32))
@@ -111,10 +111,12 @@ class VinoNet(Engine):
         how['INFERENCE_PRECISION_HINT'] = 'bf16' if self.bf16 else 'f32'
         return [o and openvino.Core().compile_model(o, 'CPU', how) for o in vino_branches(self.model)]
 
+    @torch.no_grad()
     def one(self, outputs, inputs):
-        local, glob = self.ready(os.getpid(), torch.get_num_threads())
         first, *more = inputs.values()
-        with torch.no_grad(): x = [self.model.low_level[0](first), *more]
+        if self.bf16 and first.shape[-1] <= 8: return [self.model(first, *more)[0]]  # too narrow, see Wide
+        local, glob = self.ready(os.getpid(), torch.get_num_threads())
+        x = [self.model.low_level[0](first), *more]
         run = (glob if 'copy' in inputs else local).create_infer_request()
         run.infer([o.contiguous().numpy() for o in x])
         found = [torch.from_numpy(o.data.copy()) for o in run.output_tensors]
@@ -185,7 +187,7 @@ def candidates(model:Colorization, # The network
                dtype:torch.dtype|None=None # float32 or bfloat16; None: either, bfloat16 where it is fast
               ) -> list[str]: # For instance `ncnn` or `torch bfloat16`; exact ones first
     "What is worth trying here, in the order in which ties are broken."
-    own = ['torch'] if untranslated(model.config) else ['ncnn', 'torch', 'openvino']
+    own = ['torch'] if untranslated(model.config) else 'ncnn torch openvino'.split()
     names = [o for o in own if not unusable(o)]
     fast = '_bf16' in processor()
     half = dtype == torch.bfloat16 or dtype is None and fast
@@ -243,9 +245,7 @@ def probe(model:Colorization, # Ours to the last layer, on the CPU, in float32
     return Choice(best, why, ms, refused)
 
 # %% ../nbs/06j_choice.ipynb #cho00029
-def _version(package):
-    try: return version(package)
-    except ImportError: return ''  # installed, but not by pip
+def _version(package): return next((o.version for o in distributions(name=package)), '')  # '': not by pip
 
 def _cache_file(model, names):
     local = os.environ.get('LOCALAPPDATA') if sys.platform == 'win32' else None

@@ -125,6 +125,22 @@ def test_full_size(engine, dtype):
     tiles = tiled_chroma(fast, photo, around, 64)(0, 136, L)
     assert (tiles - paint(fast, L/100, around)).abs().max() < (.3 if dtype == 'bfloat16' else .01) and (tiles - whole).norm(dim=1).max() < 1
 
+@pytest.mark.parametrize('engine', ['torch', 'ncnn', 'openvino', 'plain'])
+@torch.no_grad()
+def test_narrow_copies(engine):
+    "oneDNN reads beyond images of a column or two: whatever lay in memory, colours are those of the plain network"
+    installed(engine.replace('plain', 'torch'))
+    dtype = 'bfloat16' if engine != 'openvino' or '_bf16' in choice.processor() else 'float32'
+    plain = load_model('tiny')
+    fast = load_model('tiny').bfloat16() if engine == 'plain' else with_engine(plain, engine, dtype)
+    for shape in ((1,1,40,8), (2,1,136,8), (1,1,136,3), (1,1,8,136), (1,1,8,8)):
+        L, around = torch.rand(shape, generator=torch.manual_seed(0)), look_around(plain, torch.full((1,1,8,8), .5))
+        truth = paint(plain, L, around)
+        for n in (1_000_003, 3_000_017):
+            junk = [torch.full((n*i,), float('nan')) for i in (1, 2)]; del junk  # what is freed is used again
+            off = (paint(fast, L, around.to(next(fast.parameters()).dtype)) - truth).norm(dim=1)
+            assert off.max() < (15 if engine == 'plain' else 1), shape
+
 def test_kinds_of_numbers():
     for dtype in ('int8', 'bf16', torch.float16, 5):
         with pytest.raises(ValueError, match=f'dtype is {dtype}: give float32 or bfloat16'): Colorizer.from_pretrained('tiny', dtype=dtype)
