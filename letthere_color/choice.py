@@ -114,11 +114,11 @@ class VinoNet(Engine):
     @torch.no_grad()
     def one(self, outputs, inputs):
         first, *more = inputs.values()
-        if self.bf16 and first.shape[-1] <= 8: return [self.model(first, *more)[0]]  # too narrow, see Wide
+        narrow = self.bf16 and 'ab' in outputs and first.shape[-1] <= 8  # see Wide
+        if narrow: return [self.model(first, *more)[0]]
         local, glob = self.ready(os.getpid(), torch.get_num_threads())
-        x = [self.model.low_level[0](first), *more]
         run = (glob if 'copy' in inputs else local).create_infer_request()
-        run.infer([o.contiguous().numpy() for o in x])
+        run.infer([o.contiguous().numpy() for o in (self.model.low_level[0](first), *more)])
         found = [torch.from_numpy(o.data.copy()) for o in run.output_tensors]
         if 'copy' not in inputs: return [found[0].sigmoid()]
         return [dict(zip(['glob', 'hidden', 'scores'], found))[o] for o in outputs]
@@ -187,7 +187,7 @@ def candidates(model:Colorization, # The network
                dtype:torch.dtype|None=None # float32 or bfloat16; None: either, bfloat16 where it is fast
               ) -> list[str]: # For instance `ncnn` or `torch bfloat16`; exact ones first
     "What is worth trying here, in the order in which ties are broken."
-    own = ['torch'] if untranslated(model.config) else 'ncnn torch openvino'.split()
+    own = ['torch'] if untranslated(model.config) else ['ncnn', 'torch', 'openvino']
     names = [o for o in own if not unusable(o)]
     fast = '_bf16' in processor()
     half = dtype == torch.bfloat16 or dtype is None and fast
