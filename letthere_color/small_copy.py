@@ -98,7 +98,7 @@ def paint(model:Colorization, # In eval mode
          ) -> Tensor: # Chroma in CIE units, `(B,2,h,w)`, on the CPU
     "Chroma at the size of `L`. Raises ValueError if the model gives no numbers."
     if around is not None: around = around.expand(len(L), -1)
-    like, narrow = next(model.parameters()), max(0, 9 - L.shape[-1])  # in bfloat16, see Wide of chapter 6g
+    like, narrow = next(model.parameters()), max(0, 33 - L.shape[-1])  # in bfloat16, see Wide of chapter 6g
     x = F.pad(L, (0, narrow*(like.dtype == torch.bfloat16), 0, 0), mode='replicate')
     x = model.space.grey(pad8(x)).to(like)
     ab = model.space.decode(x, model(x, around)[0])[:,1:].cpu()
