@@ -98,12 +98,13 @@ def paint(model:Colorization, # In eval mode
          ) -> Tensor: # Chroma in CIE units, `(B,2,h,w)`, on the CPU
     "Chroma at the size of `L`. Raises ValueError if the model gives no numbers."
     if around is not None: around = around.expand(len(L), -1)
-    like, narrow = next(model.parameters()), max(0, 33 - L.shape[-1])  # in bfloat16, see Wide of chapter 6g
-    x = F.pad(L, (0, narrow*(like.dtype == torch.bfloat16), 0, 0), mode='replicate')
-    x = model.space.grey(pad8(x)).to(like)
+    like, w = next(model.parameters()), L.shape[-1]
+    if like.dtype == torch.bfloat16:  # more than two columns after four strides: see Wide of chapter 6g
+        L = F.pad(L, (0, max(0, 33 - w), 0, 0), mode='replicate')
+    x = model.space.grey(pad8(L)).to(like)
     ab = model.space.decode(x, model(x, around)[0])[:,1:].cpu()
     if not ab.isfinite().all(): raise ValueError('The model gave no colours: its weights are damaged.')
-    return ab[..., :L.shape[-2], :L.shape[-1]]
+    return ab[..., :L.shape[-2], :w]
 
 # %% ../nbs/06i_small_copy.ipynb #340aacc3
 KNOWN = (nn.Conv2d, nn.Linear, nn.Upsample, nn.PixelShuffle, # What halo knows
