@@ -59,13 +59,13 @@ def info():
     from letthere_color.choice import choose, ENGINES, unusable
     from letthere_color.models import DEFAULT_MODEL, load_model, shipped_models
     from letthere_color.low_level import n_params
-    gpu = 'yes' if torch.cuda.is_available() else 'no'
+    gpu, models = 'yes' if torch.cuda.is_available() else 'no', {o: load_model(o) for o in shipped_models()}
+    engines = {o: choose(m) for o, m in models.items()}  # may refuse
     print(f'letthere_color {__version__}, torch {torch.__version__}, GPU: {gpu}')
-    for name in shipped_models():
-        m, default = load_model(name), ' (default)'*(name == DEFAULT_MODEL)
-        print(f'{name}{default}: {n_params(m, norm=True)/1e6:.1f} million parameters, '
-              f'width {m.config.width}, {m.config.n_classes} scene classes')
-        print(f'  engine: {choose(m)}')
+    for name, m in models.items():
+        print(f'{name}{" (default)"*(name == DEFAULT_MODEL)}: {n_params(m, norm=True)/1e6:.1f} million '
+              f'parameters, width {m.config.width}, {m.config.n_classes} scene classes')
+        print(f'  engine: {engines[name]}')
     for o in ENGINES[1:]:
         print(f'engine {o}: {unusable(o) or "can be used" + " (by --engine onnx only)"*(o == "onnx")}')
 

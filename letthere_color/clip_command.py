@@ -217,6 +217,8 @@ def colour_one(colorizer:Colorizer, source:str, out:Path,
     o = OPTIONS | options
     o |= dict(start=parse_time(o['start']), end=parse_time(o['end']))
     o['told'] = read_shots(o['shots'], model) if o['shots'] else {}
+    if source_kind(source) != 'row' and o['fps'] != OPTIONS['fps']:
+        raise PhotoError(f'{source}: has its own pictures per second; --fps is for numbered photos')
     row = None if source_kind(source) == 'film' else read_stills(source, o['fps'])
     film = out.suffix.lower() in CONTAINERS and not numbered(out)
     clip = read_clip(source) if row is None else still_clip(row) if film or o['preview'] else None

@@ -11,7 +11,7 @@ from enum import Enum
 from importlib.util import find_spec
 from pathlib import Path
 from typer import Argument, BadParameter, Context, Exit, Option
-from .progress import colour_all, pipe_photo, plan_photos
+from .progress import colour_all, complain, pipe_photo, plan_photos
 
 # %% ../nbs/11c_colorize_command.ipynb #ab5b7472
 def constant(room, name): # What `name = ...` says in the module `room`
@@ -48,7 +48,8 @@ _skip = Option(False, '--skip-colour', help='Leave photos out that are in colour
 _quality = Option(None, min=1, max=100, help='Of JPEG, WebP, AVIF, JPEG XL and HEIC.')
 _sidecar = Option(False, '--sidecar', help='Write XMP (who made the colours, how) into NAME.EXT.xmp, too.')
 _luma = Option(False, '--keep-luma', help='JPEG to JPEG: the compressed grey stays, to the bit.')
-_engine = Option('auto', help='What runs the network; auto: the fastest here, tried once; see letthere info.')
+_engine = Option('auto', help='What runs the network; auto: the fastest here, tried once, or the one that '
+                             'LETTHERE_ENGINE names; see letthere info.')
 MODEL = Option(None, help='small (the default), tiny, a folder, or a hub id owner/name.')
 DEVICE = Option('auto', help='auto, cpu, cuda or mps.')
 
@@ -100,6 +101,7 @@ def _moving(photos, output): # Is this a film, an animation that stays one, or a
 def _load(o): # A Colorizer; `o`: all options
     import torch
     from letthere_color.inference import Colorizer
+    if o['engine'] == Engine.onnx: complain('writing the network as ONNX first, some ten seconds')
     size, dtype = o['size'], getattr(torch, o['dtype'].value, None)
     return Colorizer.from_pretrained(
         o['model'], o['device'], size if size == 'full' else int(size), dtype, style=o['style'],
@@ -134,6 +136,11 @@ def _check(photos, output, style, strength, size, as_json, demo, frame='auto', s
     if piped and skip_colour: raise BadParameter('--skip-colour sorts files; - is one photo')
     return piped
 
+def _check_quality(results): # Names of files; raises BadParameter if there is nothing to choose
+    suffixes = {Path(o).suffix.lower() for o in results} - {''}
+    if suffixes and suffixes <= {'.png', '.tif', '.tiff', '.bmp', '.jp2'}:
+        raise BadParameter(f'--quality does nothing for {", ".join(sorted(suffixes))}: leave it out')
+
 def _told(photos, plan, hint, hints, only):
     "What a person knows of the photo, for Colorizer.told. Raises ValueError."
     if not (hint or hints or only): return {}
@@ -162,6 +169,7 @@ def colorize(
     _for_films(said)
     suffix = f'.{format.value}' if format else None
     plan = None if piped else plan_photos(photos, output, recursive, suffix, overwrite)
+    if quality: _check_quality([suffix or output or ''] if piped else [o for _, o in plan])
     told = _told(photos, plan, hint, hints, only)
     colorizer = _load(said)
     if told: colorizer = colorizer.told(**told)

@@ -19,9 +19,11 @@ from .photo_files import Photo
 # %% ../nbs/06n_given.ipynb #given008
 def _array(x): # A tensor -> what read_photo takes: uint8, or uint16 for floats
     what = f'tensor {tuple(x.shape)} {str(x.dtype).removeprefix("torch.")}'
+    if x.ndim == 2: x = x[None]
     if x.ndim != 3 or x.shape[0] not in (1, 3, 4):
         turn = '; permute(2,0,1) makes that of it' if x.ndim == 3 and x.shape[2] in (1, 3, 4) else ''
-        raise PhotoError(f'{what}: is not a photo; give (C,H,W) with 1, 3 or 4 channels, or (B,C,H,W){turn}')
+        raise PhotoError(f'{what}: is not a photo; give (C,H,W) with 1, 3 or 4 channels, '
+                         f'(H,W) or (B,C,H,W){turn}')
     if x.dtype != torch.uint8 and not x.is_floating_point():
         raise PhotoError(f'{what}: is neither uint8 nor float in [0,1]; convert it, x/255 for instance')
     x = x.detach().cpu().permute(1, 2, 0)

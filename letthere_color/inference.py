@@ -8,6 +8,7 @@ __all__ = ['Job', 'style_features', 'Colorizer']
 # %% ../nbs/07_inference.ipynb #5b5e3527
 import dataclasses
 from functools import partial
+from numbers import Real
 from pathlib import Path
 from zlib import crc32
 import torch
@@ -18,6 +19,7 @@ from . import __version__
 from .core import PhotoError
 from .colorization import Colorization
 from .models import load_model, load_styles
+from .files import check_target
 from .photo_files import MAX_PIXELS, Photo, read_photo
 from .small_copy import (enlarge_chroma, halo, look_around, paint, small_copy, tiled_chroma,
                                       working_size, WORKING_SIZE)
@@ -80,9 +82,10 @@ class Colorizer:
             raise ValueError(f'{model} is a name: Colorizer.from_pretrained({str(model)!r}) loads it.')
         if size != 'full' and not (isinstance(size, int) and size >= 8):
             raise ValueError(f'size is {size!r}: give 8 or more pixels, or "full".')
-        if not 0 <= saturation < inf: raise ValueError(f'saturation is {saturation}: give 0 (grey) or more.')
-        if not 0 <= style_strength < inf:
-            raise ValueError(f'style_strength is {style_strength}: give 0 (none), 1 (all) or more.')
+        if not (isinstance(saturation, Real) and 0 <= saturation < inf):
+            raise ValueError(f'saturation is {saturation!r}: give 0 (grey) or more.')
+        if not (isinstance(style_strength, Real) and 0 <= style_strength < inf):
+            raise ValueError(f'style_strength is {style_strength!r}: give 0 (none), 1 (all) or more.')
         if size == 'full': halo(model)  # says so if tiles can't fit together
         self.model, self.size, self.saturation, self.guided = model, size, saturation, guided
         self.style, self.style_strength = style_features(model, style), style_strength
@@ -231,6 +234,7 @@ def colorize_file(self:Colorizer, photo, # A path or the bytes of a file
                  ) -> list[str]: # What could not be kept, and why
     "From file to file, at full depth, with all pages and all that the file says. Raises `PhotoError`."
     if hints or only is not None: return self.told(hints, only).colorize_file(photo, path, max_pixels, **kw)
+    check_target(Path(path), kw.get('overwrite', False))  # before the work
     job = self.prepare(photo, max_pixels)
     self.finish(job, self.predict(job.copy), path, **kw)
     return job.notes

@@ -17,7 +17,7 @@ from rich.table import Table
 def _line(photo, result): # and why the format is another one
     from letthere_color.files import WRITABLE
     ext, new = (Path(o).suffix.lower() for o in (photo, result))
-    return f'{photo} -> {result}' + f' ({ext} is read, not written)'*(ext not in ('', new, *WRITABLE))
+    return f'{photo} -> {result}' + f' (instead of {ext})'*(ext not in ('', new, *WRITABLE))
 
 def complain(message): print(f'letthere: {message}', file=sys.stderr)
 

@@ -97,6 +97,9 @@ def test_pipe(tmp_path, photo):
     r = letthere(tmp_path, 'colorize', '-', '-o', 'out.jpg', input=b'Dear Sir')
     assert r.returncode == 1 and r.stderr.startswith('letthere: standard input: is not a photo')
     fails(tmp_path, 'colorize', '-', '-o', 'out.jpg', '--format', 'png', says=['out.jpg', '--format png'])
+    for more in (['old.jpg', '-o', 'out.tif'], ['-', '-o', 'out.png'], ['old.jpg', '--format', 'png']):
+        r = letthere(tmp_path, 'colorize', *more, '--quality', 80)
+        assert r.returncode == 2 and '--quality does nothing for' in r.stderr, r.stderr
 
 def test_saturation_and_style(tmp_path, photo):
     sample_photos()['flower'].save(tmp_path/'flower.jpg')
@@ -314,7 +317,7 @@ def test_formats_that_are_read_alone(tmp_path):
     photo = sample_photos()['coffee'].convert('L').resize((90, 60))
     for name, kw in {'a.jp2': {}, 'b.gif': {}, 'c.png': {}}.items(): photo.save(tmp_path/name, **kw)
     r = letthere(tmp_path, 'colorize', 'a.jp2', 'b.gif', 'c.png', '--model', 'tiny')
-    assert {*r.stdout.splitlines()[:3]} == {'a.jp2 -> a_color.png (.jp2 is read, not written)', 'b.gif -> b_color.png (.gif is read, not written)', 'c.png -> c_color.png'}, r.stdout
+    assert {*r.stdout.splitlines()[:3]} == {'a.jp2 -> a_color.png (instead of .jp2)', 'b.gif -> b_color.png (instead of .gif)', 'c.png -> c_color.png'}, r.stdout
     r = letthere(tmp_path, 'colorize', 'a.jp2', '-o', 'x.jp2', '--model', 'tiny')  # who asks for it gets it
     assert r.stdout == 'a.jp2 -> x.jp2\n' and 'JPEG2000 has no place for XMP' in r.stderr, r.stdout + r.stderr
     before, after = (rgb2l(photo2tensor(Image.open(tmp_path/o).convert('RGB'))) for o in ('a.jp2', 'x.jp2'))

@@ -271,6 +271,9 @@ def test_named_by_the_environment(cache, monkeypatch, several):
     assert choose(build()) == Choice('torch', 'LETTHERE_ENGINE names it')
     monkeypatch.setenv('LETTHERE_ENGINE', 'abacus')
     with pytest.raises(ValueError, match="LETTHERE_ENGINE='abacus': set one of"): choose(build())
+    from letthere_color.cli import app
+    r = CliRunner().invoke(app, ['info'])
+    assert isinstance(r.exception, ValueError) and not r.output  # told before anything is printed
 
 @pytest.mark.parametrize('ms, best', [((10, 9.5), 'torch'), ((10, 8.9), 'torch bfloat16'), ((10, 20), 'torch'), ((10, 9.01), 'torch')])
 def test_ties_go_to_the_first(ms, best, several, monkeypatch):

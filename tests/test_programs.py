@@ -66,6 +66,18 @@ def test_hints_for_a_tensor(colorizer):
     assert not torch.equal(expected, colorizer(x)) and torch.equal(told(x), expected) and torch.equal(pickle.loads(pickle.dumps(told))(x), expected)
     assert torch.equal(colorizer(x, hints=[Hint((45, 30), 'olivedrab')]), expected)
 
+def test_a_plane(colorizer): assert torch.equal(colorizer(x[0]), colorizer(x[:1])) # (H,W), as of an array
+
+@pytest.mark.parametrize('wrong', ['1.3', -1, float('nan'), None])
+def test_strengths_are_numbers(colorizer, wrong):
+    for name in ('saturation', 'style_strength'):
+        with pytest.raises(ValueError, match=f'{name} is {wrong!r}: give 0'): Colorizer(colorizer.model, **{name: wrong})
+
+def test_a_result_that_exists_is_told_first(colorizer, tmp_path, monkeypatch):
+    monkeypatch.setattr(Colorizer, 'prepare', lambda *o, **kw: pytest.fail('looked at the photo'))
+    (tmp_path/'out.png').write_bytes(b'mine')
+    with pytest.raises(PhotoError, match='exists already'): colorizer.colorize_file(coffee, tmp_path/'out.png')
+
 # ---- open files and lists
 
 @pytest.mark.parametrize('kind', ['JPEG', 'PNG'])
@@ -137,7 +149,7 @@ BAD = {
     'complex numbers': (np.ones((8,8), complex), 'complex128: is neither uint8'),
     'words': (np.array([['a', 'b']]), 'is neither uint8'),
     'channels last': (x.permute(1,2,0), 'permute(2,0,1)'),
-    'a plane': (x[0], 'tensor (60, 90) uint8: is not a photo; give (C,H,W)'),
+    'a row': (x[0,0], 'tensor (90,) uint8: is not a photo; give (C,H,W)'),
     'two channels': (x[:2], 'with 1, 3 or 4 channels'),
     'five dimensions': (x[None,None], 'is not a photo'),
     'no pixels': (x[:,:0], 'is not a photo'),

@@ -447,6 +447,7 @@ def test_photos_in_a_row(tmp_path):
     r = letthere(tmp_path, 'colorize', 'scan_%d.png', '-o', 'new/c_%03d.png', '--model', 'tiny')
     assert r.returncode == 0 and [o.name for o in sorted((tmp_path/'new').iterdir())] == [f'c_{i:03}.png' for i in range(1, 6)], r.stderr
     fails(tmp_path, 'colorize', 'scan_%d.png', '--model', 'tiny', says=['say with -o'])
+    fails(tmp_path, 'colorize', 'film.mp4', '--fps', '12', '--model', 'tiny', says=['film.mp4', '--fps is for numbered photos'])
 
 @pytest.mark.parametrize('codec, size', [('h264', (63, 48)), ('h264', (64, 47)), ('hevc', (63, 47)), ('vp9', (63, 47))])
 def test_odd_sides(tmp_path, codec, size):
