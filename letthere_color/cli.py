@@ -17,6 +17,7 @@ from .colorize_command import colorize, constant, DEVICE, MODEL
 
 # %% ../nbs/12_cli.ipynb #506b7bd0
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+                  context_settings=dict(help_option_names=['-h', '--help']),
                   help='Colour grey photos: "Let there be Color!" (Iizuka, Simo-Serra, Ishikawa, 2016).')
 app.add_typer(study_app, name='study')
 app.debug = False
@@ -34,6 +35,8 @@ def _options(
 def main():
     "The command `letthere`: errors that the user can mend become one line and exit code 1."
     args, end = sys.argv[1:], sys.argv.index('--') - 1 if '--' in sys.argv else len(sys.argv)
+    if args and Path(args[0]).suffix and Path(args[0]).is_file():
+        complain(f'{args[0]}: say what to do with it: letthere colorize {args[0]}'); sys.exit(2)
     wanted = [o for o in args[:end] if o == '--debug']  # anywhere, as nobody remembers where it belongs
     try: app(wanted[:1] + [o for o in args[:end] if o != '--debug'] + args[end:])
     except (ValueError, OSError, ImportError) as e:

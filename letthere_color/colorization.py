@@ -52,7 +52,9 @@ class ModelConfig:
         if not self.width > 0: raise ValueError(f'width is {self.width}: give more than 0; 1 is the paper.')
         if not abs(self.input_mean) < inf: raise ValueError(f'input_mean {self.input_mean}: give a number.')
         if self.color_space not in COLOR_SPACES:
-            raise ValueError(f'No colour space {self.color_space!r}: choose one of {", ".join(COLOR_SPACES)}')
+            known = ', '.join(COLOR_SPACES)
+            raise ValueError(f'No colour space {self.color_space!r}: choose one of {known}, or add it to '
+                             'color_spaces.COLOR_SPACES.')
 
 # %% ../nbs/05_colorization.ipynb #e4075f0b
 def check_size(L:Tensor # `(B,C,H,W)`

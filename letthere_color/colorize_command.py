@@ -8,6 +8,7 @@ __all__ = ['Upsampling', 'Dtype', 'Engine', 'Format', 'MODEL', 'DEVICE', 'consta
 # %% ../nbs/11c_colorize_command.ipynb #11c00003
 import ast, re
 from enum import Enum
+from glob import glob
 from importlib.util import find_spec
 from pathlib import Path
 from typer import Argument, BadParameter, Context, Exit, Option
@@ -117,11 +118,19 @@ def _for_films(o): # Raises BadParameter if something was said that is for films
         said = f'--{"no-"*(option.default is True)}{name}'
         if o[name] != option.default: raise BadParameter(f'{said} is for films, and there is none')
 
+def _check_quality(results): # Names of files; raises BadParameter if there is nothing to choose
+    suffixes = {Path(o).suffix.lower() for o in results} - {''}
+    if suffixes and suffixes <= {'.png', '.tif', '.tiff', '.bmp', '.jp2'}:
+        raise BadParameter(f'--quality does nothing for {", ".join(sorted(suffixes))}: leave it out')
+
 # %% ../nbs/11c_colorize_command.ipynb #12231d02
 def _check(photos, output, style, strength, size, as_json, demo, frame='auto', skip_colour=False):
     "Raises BadParameter. Does a photo come or go through a pipe?"
     if photos and demo: raise BadParameter('--demo brings a photo of its own: name none')
     if not photos and not demo: raise BadParameter('name at least one photo, or --demo')
+    first, second = photos if len(photos or ()) == 2 else ('', '')
+    if Path(first).is_file() and not (Path(second).exists() or glob(second) or second == '-'):
+        raise BadParameter(f'{second}: no such file; if it is to be the result: -o {second}')
     if strength != 1 and not style: raise BadParameter('--style-strength is that of a --style: name one')
     if size != 'full' and not (size.isdigit() and int(size) >= 8):
         raise BadParameter(f'--size {size}: give 8 or more pixels, or full')
@@ -135,11 +144,6 @@ def _check(photos, output, style, strength, size, as_json, demo, frame='auto', s
     if piped and as_json: raise BadParameter('--json tells of files, not of -')
     if piped and skip_colour: raise BadParameter('--skip-colour sorts files; - is one photo')
     return piped
-
-def _check_quality(results): # Names of files; raises BadParameter if there is nothing to choose
-    suffixes = {Path(o).suffix.lower() for o in results} - {''}
-    if suffixes and suffixes <= {'.png', '.tif', '.tiff', '.bmp', '.jp2'}:
-        raise BadParameter(f'--quality does nothing for {", ".join(sorted(suffixes))}: leave it out')
 
 def _told(photos, plan, hint, hints, only):
     "What a person knows of the photo, for Colorizer.told. Raises ValueError."

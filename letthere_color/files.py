@@ -49,16 +49,16 @@ def check_array(x:np.ndarray, # `(H,W)`, `(H,W,1|3|4)`; uint8, uint16, bool, or 
                ) -> np.ndarray: # `(H,W)` or `(H,W,3|4)`; uint8, uint16 or bool
     "An array that is a photo. Raises `PhotoError` for all others"
     what = what or f'array {x.shape} {x.dtype}'
-    if x.ndim < 2 or x.shape[2:] not in ((), (1,), (3,), (4,)) or 0 in x.shape:
-        raise PhotoError(f'{what}: is not a photo; give (H,W), (H,W,1), (H,W,3) or (H,W,4)')
+    if x.ndim < 2 or x.shape[2:] not in ((), (1,), (3,), (4,)) or 0 in x.shape or x.dtype.kind not in 'biuf':
+        raise PhotoError(f'{what}: is not a photo; give (H,W), (H,W,1), (H,W,3) or (H,W,4), of numbers')
     if x.shape[2:] == (1,): x = x[...,0]
     if x.dtype.kind in 'bu' and x.itemsize <= 2: return x
-    lo, hi = (x.min(), x.max()) if x.dtype.kind == 'f' else (0, 255) # as others are meant, if at all
+    lo, hi = x.min(), x.max()
     if not np.isfinite([lo, hi]).all():
         odd, bad = 'NaN' if np.isnan(lo) else 'infinity', f'{(~np.isfinite(x)).sum()} of {x.size}'
         raise PhotoError(f'{what}: has {odd} in it ({bad}); fill it, nan_to_num(x, posinf=1, neginf=0)')
-    if lo < -1e-3 or hi > 1+1e-3:
-        remedy = 'divide it, x/255' if lo >= 0 else 'scale it, (x+1)/2 if it is in [-1,1]'
+    if x.dtype.kind != 'f' or lo < -1e-3 or hi > 1+1e-3:
+        remedy = 'scale it, (x+1)/2 if in [-1,1]' if lo < 0 else f'divide it, x/{255 if hi < 256 else 65535}'
         raise PhotoError(f'{what}: is neither uint8 nor float in [0,1] ({lo:g} to {hi:g}); {remedy}')
     return (x.clip(0, 1)*(2**bits - 1) + 0.5).astype(f'uint{bits}')
 

@@ -57,7 +57,8 @@ def find_photos(inputs, # Files, folders and patterns
     found, without = {}, without and without.resolve()
     for path in map(Path, inputs):
         if path.is_dir():
-            some = sorted(p for p in _files(path, recursive, without) if is_photo_name(p) and p.is_file())
+            inside = _files(path, recursive, without)
+            some = sorted(p for p in inside if is_photo_name(p) and not p.is_dir())  # links to nothing, too
             if not some:
                 others = ', '.join(left_out_photos([path], recursive, without))
                 others = others and f' that are read here, but {others}'
@@ -153,6 +154,8 @@ def colorize_files(colorizer:Colorizer, # The model and its settings
                   ): # Yields a Coloured for each photo, as they are done
     "Colour many photos; none stops the others. Raises ChildProcessError if the system kills a worker."
     plan = [(photo, Path(path)) for photo, path in plan]
+    if twice := [o for o, n in Counter(path for _, path in plan).items() if n > 1]:
+        raise ValueError(f'{twice[0]} is the result of two photos: give each its own.')
     worker, n, processes, shared = crew(colorizer, batch, processes, len(plan) > 1)
     def there(path): return path.exists() and not overwrite
     def work(photo, path):

@@ -20,6 +20,7 @@ from scipy.sparse.linalg import splu
 from torch import Tensor
 from .core import fit_gamut, lab2rgb, open_photo, PhotoError, rgb2lab
 from .small_copy import enlarge_chroma, small_copy, working_size
+from .given import plain_source
 from .inference import Colorizer
 
 # %% ../nbs/10a_hints.ipynb #hint0013
@@ -85,7 +86,7 @@ class Hint:
         for name, least in (('reach', 1), ('width', 0)):
             v = getattr(self, name)
             if v is None and name == 'reach': continue
-            if isinstance(v, bool) or not isinstance(v, (int, float)) or not least <= v < np.inf:
+            if isinstance(v, bool) or not isinstance(v, (int, float, np.number)) or not least <= v < np.inf:
                 raise ValueError(f'{self}: {name} is {v!r}, give {least} or more pixels')
         _ = self.chroma  # says so if that is no colour
 
@@ -200,8 +201,7 @@ def mask_rows(mask, # What open_photo takes: white is coloured, black stays grey
     im = open_photo(mask)
     if im.mode == 'RGBA': im = Image.alpha_composite(Image.new('RGBA', im.size, 'black'), im)
     if abs(im.width*size[1]/(im.height*size[0]) - 1) > .01:
-        raise PhotoError('the mask has {} x {} pixels, the photo {} x {}: make one of this shape'
-                         .format(*im.size, *size))
+        raise PhotoError('the mask is {} x {}, the photo {} x {}: give one like it'.format(*im.size, *size))
     x = np.asarray(im.convert('L').resize(size, Image.Resampling.BILINEAR))
     return lambda y0, y1: torch.from_numpy(x[y0:y1]/np.float32(255))[None,None]
 
@@ -214,7 +214,7 @@ class ToldColorizer(Colorizer):
                 ):
         "Raises ValueError if something is no hint, `PhotoError` if the mask can't be read."
         vars(self).update(vars(colorizer))
-        self.hints, self.only = list(hints), None if only is None else open_photo(only)
+        self.hints, self.only = list(hints), None if only is None else open_photo(plain_source(only))
         mask, said = b'' if only is None else self.only.tobytes(), f'{self.hints}'  # for the note in the file
         self.what_is_told = f'{said[:999]} {zlib.crc32(said.encode() + mask):08x}'
         for o in self.hints:
@@ -253,11 +253,11 @@ def _corrected(self:ToldColorizer, job, answer, rows):
     return lambda y0, y1, L: rows(y0, y1, L) + more(y0, y1, L)*job.frame.mask(y0, y1)
 
 @patch
-def told(self:Colorizer, hints=(), # A list of Hint
+def told(self:Colorizer, hints=(), # A list of Hint, or one
          only=None # A mask: white is coloured, black stays grey
         ) -> ToldColorizer: # For the photo that is meant
     "A colorizer with the same model and options that knows what a person knows of a photo."
-    return ToldColorizer(self, hints, only)
+    return ToldColorizer(self, [hints] if isinstance(hints, Hint) else hints, only)
 
 # %% ../nbs/10a_hints.ipynb #hint0045
 def write_hints(hints:list[Hint], # Of one photo

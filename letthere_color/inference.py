@@ -7,14 +7,15 @@ __all__ = ['Job', 'style_features', 'Colorizer']
 
 # %% ../nbs/07_inference.ipynb #5b5e3527
 import dataclasses
-from functools import partial
-from numbers import Real
+from importlib import import_module
+from functools import partial, wraps
+from numbers import Integral, Real
 from pathlib import Path
 from zlib import crc32
 import torch
 from PIL import Image
 from fastcore.basics import patch
-from torch import inf, Tensor
+from torch import Tensor
 from . import __version__
 from .core import PhotoError
 from .colorization import Colorization
@@ -29,6 +30,17 @@ from .seen import along, colour_rest, keep_ink, Readable, remarks, tone_lines, T
 from .luma import write_luma
 from .given import answer_like, plain_source, several
 from .choice import fast_model
+
+# %% ../nbs/07_inference.ipynb #infloat0
+def _in_float32(f):
+    "`f` without the autocast of the program that calls it. Raises ValueError for another default dtype."
+    @wraps(f)
+    def plainly(*args, **kw):
+        if (d := torch.get_default_dtype()) != torch.float32:
+            raise ValueError(f'the default dtype is {d}: torch.set_default_dtype(torch.float32) first.')
+        with torch.autocast('cpu', enabled=False), torch.autocast('cuda', enabled=False):
+            return f(*args, **kw)
+    return plainly
 
 # %% ../nbs/07_inference.ipynb #5b82166f
 @dataclasses.dataclass
@@ -53,11 +65,12 @@ def style_features(model, style) -> Tensor|None:
     if isinstance(style, (str, Path)) and not Path(style).exists():
         kind = f'; a kind of scene is written class:{style}'*(not Path(style).suffix)
         raise PhotoError(f'{style}: no such file{kind}')
-    if not isinstance(style, Tensor):
+    if not isinstance(style, Tensor) or style.ndim == 3:
         return look_around(model, small_copy(read_photo(plain_source(style)), (model.config.global_size,)*2))
     n, like = model.global_features.nf, next(model.parameters())
     if style.numel() != n or not style.isfinite().all():
-        raise ValueError(f'style is {tuple(style.shape)}: give a photo, or its {n} global features.')
+        odd = f'style is {tuple(style.shape)}' if style.numel() != n else 'style has NaN or infinity in it'
+        raise ValueError(f'{odd}: give a photo, or its {n} global features.')
     return style.reshape(1, n).to(like)
 
 # %% ../nbs/07_inference.ipynb #210ae9f3
@@ -80,12 +93,12 @@ class Colorizer:
         "Raises ValueError for values that make no sense, `PhotoError` if `style` can't be read."
         if isinstance(model, (str, Path)):
             raise ValueError(f'{model} is a name: Colorizer.from_pretrained({str(model)!r}) loads it.')
-        if size != 'full' and not (isinstance(size, int) and size >= 8):
+        if size != 'full' and not (isinstance(size, Integral) and size >= 8):
             raise ValueError(f'size is {size!r}: give 8 or more pixels, or "full".')
-        if not (isinstance(saturation, Real) and 0 <= saturation < inf):
-            raise ValueError(f'saturation is {saturation!r}: give 0 (grey) or more.')
-        if not (isinstance(style_strength, Real) and 0 <= style_strength < inf):
-            raise ValueError(f'style_strength is {style_strength!r}: give 0 (none), 1 (all) or more.')
+        for k, v in dict(saturation=saturation, style_strength=style_strength).items():
+            if not (isinstance(v, Real) and 0 <= v <= 100):
+                raise ValueError(f'{k} is {v!r}: give 0 (none), 1 (as it is) or more, up to 100.')
+        if style is None and style_strength != 1: raise ValueError('style_strength, but no style: give one.')
         if size == 'full': halo(model)  # says so if tiles can't fit together
         self.model, self.size, self.saturation, self.guided = model, size, saturation, guided
         self.style, self.style_strength = style_features(model, style), style_strength
@@ -94,6 +107,7 @@ class Colorizer:
 
 # %% ../nbs/07_inference.ipynb #88257142
 @patch(cls_method=True)
+@_in_float32
 def from_pretrained(cls:Colorizer,
                     name_or_path:str|Path|None=None, # A shipped model, a folder or a hub id `owner/name`
                     device:str|torch.device|None=None, # `auto`, `cpu`, `cuda` or `mps`; None: the CPU
@@ -121,6 +135,7 @@ def from_pretrained(cls:Colorizer,
 
 # %% ../nbs/07_inference.ipynb #1de27bc8
 @patch
+@_in_float32
 def prepare(self:Colorizer, photo, # As `Colorizer` takes one
             max_pixels:int=MAX_PIXELS # Larger photos are refused
            ) -> Job:
@@ -139,7 +154,9 @@ def prepare(self:Colorizer, photo, # As `Colorizer` takes one
     p.notes.extend(o for o in said if o not in p.notes)
     return Job(photo, p, copy, max_pixels, frame, in_colour)
 
+# %% ../nbs/07_inference.ipynb #predict0
 @patch
+@_in_float32
 def predict(self:Colorizer, copies:Tensor # Of one shape, `(B,1,h,w)`
            ) -> Tensor: # What finish wants: `(B,2,h,w)`, or, if `size` is full, global features `(B,256)`
     "Second stage: the network. Raises ValueError if the model gives no numbers."
@@ -168,11 +185,7 @@ def chroma(self:Colorizer, job:Job, # From prepare
     return keep_ink(job.photo, rows) if self.keep_ink else rows
 
 @patch
-def told(self:Colorizer, hints=(), only=None):
-    "A colorizer that knows more: the place of chapter 10a, which puts its own here."
-    raise ImportError('Hints need their chapter: from letthere_color.hints import Hint.')
-
-@patch
+@_in_float32
 def __call__(self:Colorizer, photo, # A path, bytes, an open file, a PIL image, an array, a tensor; or several
              hints=(), only=None # What a person knows, as for `told` of chapter 10a
             ) -> Image.Image: # RGB, or RGBA where the photo is transparent, 8 bit; same size, same lightness
@@ -184,6 +197,7 @@ def __call__(self:Colorizer, photo, # A path, bytes, an open file, a PIL image, 
 
 # %% ../nbs/07_inference.ipynb #given021
 @patch
+@_in_float32
 def each(self:Colorizer, photos, # A list of what `Colorizer` takes, or a tensor `(B,C,H,W)`
          at_once:int=8 # So many are read at a time
         ) -> list|Tensor: # Images, and tensors for tensors; for a tensor a tensor `(B,3|4,H,W)`
@@ -201,8 +215,15 @@ def each(self:Colorizer, photos, # A list of what `Colorizer` takes, or a tensor
                  for i, (photo, job) in enumerate(zip(some, jobs))]
     return torch.stack(done) if isinstance(photos, Tensor) else done
 
+@patch
+def told(self:Colorizer, hints=(), only=None):
+    "A colorizer that knows more: the place of chapter 10a, which puts its own here."
+    import_module('letthere_color.hints')  # so this line is read once
+    return self.told(hints, only)
+
 # %% ../nbs/07_inference.ipynb #e1c67217
 @patch
+@_in_float32
 def finish(self:Colorizer, job:Job, # From prepare
            answer:Tensor, # From predict, of this photo, `(1,...)`
            path:str|Path, # The file to write; its extension is the format

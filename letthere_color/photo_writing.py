@@ -8,6 +8,7 @@ __all__ = ['write_photo']
 # %% ../nbs/06f_photo_writing.ipynb #29e63eb6
 import hashlib, io, os, zlib
 from itertools import chain
+from numbers import Integral
 from pathlib import Path
 from struct import calcsize, pack, unpack
 import imagecodecs, numpy as np, tifffile, torch
@@ -170,6 +171,8 @@ def write_photo(pages, # `[(photo, chroma)]`, or a generator of such pairs; `chr
                 sidecar:bool=False # Write the XMP packet into a file beside it, too: NAME.EXT.xmp?
                ) -> Path: # The file written
     "All of a coloured photo or nothing; `notes` of the first photo tell what was lost. Raises `PhotoError`."
+    if quality is not None and not (isinstance(quality, Integral) and 1 <= quality <= 100):
+        raise ValueError(f'quality is {quality!r}: give a whole number from 1 to 100.')
     p, pages, beside = Path(path), iter(pages), Path(f'{path}.xmp')
     fmt, (photo, chroma) = check_target(p, overwrite), next(pages)
     if p.exists() and os.path.exists(photo.name) and p.samefile(photo.name):

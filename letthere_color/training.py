@@ -4,13 +4,15 @@
 
 # %% auto #0
 __all__ = ['ALPHA', 'OPTIMISERS', 'COLOR_METRICS', 'LIVE_METRICS', 'SCENE_METRICS', 'RECIPES', 'JointLoss', 'InColorSpace',
-           'PhotoMetric', 'EpochPictures', 'Bf16', 'DataTime', 'WeightAverage', 'Aged', 'Teacher', 'Recipe',
-           'colorizer_learner']
+           'PhotoMetric', 'EpochPictures', 'Bf16', 'ColorLearner', 'DataTime', 'WeightAverage', 'Aged', 'Teacher',
+           'Recipe', 'colorizer_learner']
 
 # %% ../nbs/06_training.ipynb #145845dd
 import time
 from dataclasses import dataclass, replace
 from functools import partial
+from math import inf
+from numbers import Integral, Real
 from pathlib import Path
 import numpy as np, torch, torch.nn.functional as F
 from fastai.callback.schedule import combined_cos, ParamScheduler
@@ -112,6 +114,13 @@ class Bf16(Callback):
         self.ctx = None
     def after_batch(self): self.after_pred()  # where nobody has predicted: a step that was replayed
 
+class ColorLearner(Learner):
+    "A fastai `Learner` whose batch leaves bfloat16 behind, also where it fails or is stopped."
+    def one_batch(self, i, b):
+        try: super().one_batch(i, b)
+        finally:
+            if hasattr(self, 'bf16'): self.bf16.after_pred()
+
 class DataTime(Callback):
     "Measures `share`, the share of the training time that went into reading and cropping."
     def __init__(self): self.seconds = 0.
@@ -186,6 +195,23 @@ class Teacher(Callback):
         self.learn.yb = target.lerp(F.interpolate(answer, target.shape[-2:]), .5), label
 
 
+# %% ../nbs/06_training.ipynb #recipechk
+def _check(r): # A Recipe; raises ValueError
+    if r.opt not in OPTIMISERS: raise ValueError(f'No opt {r.opt!r}: {" or ".join(OPTIMISERS)}.')
+    if r.judge and r.opt != 'adamw': raise ValueError(f'A judge wants opt adamw, not {r.opt}.')
+    if r.schedule not in ('constant', 'cosine'):
+        raise ValueError(f'No schedule {r.schedule!r}: constant or cosine.')
+    for k, least in dict(epochs=1, bs=2, size=8, cache_size=8, judge_nf=1, seed=0).items():
+        v = getattr(r, k)
+        if not isinstance(v, Integral) or v < least:
+            raise ValueError(f'{k} is {v!r}: give a whole number, {least} or more.')
+    shares = 'min_scale', 'aged', 'ema', 'judge_alone'
+    for k in (*shares, 'lr', 'wd', 'judge', 'alpha'):
+        v, most = getattr(r, k), 1 if k in shares else inf
+        if not (isinstance(v, Real) and 0 <= v <= most and v < inf):
+            raise ValueError(f'{k} is {v!r}: give a number, 0 ' + ('to 1.' if k in shares else 'or more.'))
+    if not (r.use_color or r.alpha): raise ValueError('use_color=False, alpha=0: there is nothing to learn.')
+
 # %% ../nbs/06_training.ipynb #22668742
 @dataclass(frozen=True)
 class Recipe:
@@ -212,11 +238,7 @@ class Recipe:
     bf16:bool = True # Forward pass in bfloat16, where the device is fast at it
     seed:int = 0
 
-    def __post_init__(self):
-        if self.opt not in OPTIMISERS: raise ValueError(f'No opt {self.opt!r}: {" or ".join(OPTIMISERS)}.')
-        if self.judge and self.opt != 'adamw': raise ValueError(f'A judge wants opt adamw, not {self.opt}.')
-        if self.schedule not in ('constant', 'cosine'):
-            raise ValueError(f'No schedule {self.schedule!r}: constant or cosine.')
+    def __post_init__(self): _check(self)
 
 # %% ../nbs/06_training.ipynb #recipes0
 _large = Recipe(epochs=14, min_scale=.6, aged=.2, opt='adamw', lr=1.5e-3, wd=.05, schedule='cosine', ema=.998)
@@ -254,4 +276,4 @@ def colorizer_learner(train:PhotoCache, # Photos to learn from
     if r.schedule == 'cosine': cbs += [ParamScheduler(dict(lr=lr))]  # not momentum: Adadelta has none
     cbs += [StepGraph()]
     metrics = [PhotoMetric(o) for o in watched]
-    return Learner(dls, model, loss, OPTIMISERS[r.opt], r.lr, wd=r.wd, metrics=metrics, cbs=cbs)
+    return ColorLearner(dls, model, loss, OPTIMISERS[r.opt], r.lr, wd=r.wd, metrics=metrics, cbs=cbs)

@@ -101,6 +101,14 @@ def test_pipe(tmp_path, photo):
         r = letthere(tmp_path, 'colorize', *more, '--quality', 80)
         assert r.returncode == 2 and '--quality does nothing for' in r.stderr, r.stderr
 
+def test_hurried(tmp_path, photo):
+    "What one types as with `cp`, or without a command"
+    r = letthere(tmp_path, 'colorize', 'old.jpg', 'new.jpg')
+    assert r.returncode == 2 and 'new.jpg: no such file' in r.stderr and '-o' in r.stderr and [o.name for o in tmp_path.iterdir()] == ['old.jpg']
+    r = letthere(tmp_path, 'old.jpg')
+    assert r.returncode == 2 and 'letthere colorize old.jpg' in r.stderr
+    for command in ([], ['colorize'], ['study', 'make']): assert letthere(tmp_path, *command, '-h').stdout == letthere(tmp_path, *command, '--help').stdout != ''
+
 def test_saturation_and_style(tmp_path, photo):
     sample_photos()['flower'].save(tmp_path/'flower.jpg')
     def chroma(*args):

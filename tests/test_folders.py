@@ -38,6 +38,14 @@ def test_killed(tmp_path, album, kills):
     colour_all(album, out)
     assert files(out) == whole and files(album) == originals
 
+def test_links_to_nothing_and_pipes_are_told(tmp_path):
+    (tmp_path/'in').mkdir()
+    sample_photos()['coffee'].resize((60, 40)).save(tmp_path/'in/a.jpg')
+    (tmp_path/'in/lost.jpg').symlink_to('nowhere.jpg'); os.mkfifo(tmp_path/'in/pipe.jpg')
+    done = {o.photo.name: o for o in colorize_files(Colorizer.from_pretrained('tiny'), plan_results(tmp_path/'in', tmp_path/'out'))}
+    assert {k: o.status for k, o in done.items()} == {'a.jpg': 'coloured', 'lost.jpg': 'failed', 'pipe.jpg': 'failed'}
+    assert 'no such file' in done['lost.jpg'].error and 'is a pipe' in done['pipe.jpg'].error
+
 @pytest.fixture
 def begun(tmp_path, album):
     "The command, at work on 300 photos. It can't end: after a few lines it waits until somebody reads what it says"

@@ -115,7 +115,7 @@ def test_mask(colorizer, tmp_path):
     assert apart(colorizer(grey, only=tmp_path/'small.png'), half)[:,:310].max() == 0
     def vivid(o): return lab(o)[:,1:].norm(dim=1).mean()
     assert .4 < vivid(colorizer(grey, only=Image.new('L', grey.size, 128)))/vivid(colorizer(grey)) < .6
-    with pytest.raises(PhotoError, match='the mask has 427 x 640'): colorizer(grey, only=mask.transpose(Image.Transpose.ROTATE_90))
+    with pytest.raises(PhotoError, match='the mask is 427 x 640'): colorizer(grey, only=mask.transpose(Image.Transpose.ROTATE_90))
 
 def test_hints_of_another_size(colorizer, tmp_path):
     "Saved on a photo of half the size: as if told on this one"
@@ -180,7 +180,7 @@ def test_command_with_a_style_and_a_mask(letthere, tmp_path):
 @pytest.mark.parametrize('args, says', [
     (['cup.png', '--hint', '300,10=red'], 'outside of the photo, which has 300 x 200 pixels'), (['cup.png', '--hint', '30,10=reddish'], "'reddish' is no colour"),
     (['.', '--hint', '30,10=red'], 'one photo'), (['cup.png', 'two.png', '--only', 'cup.png'], 'one photo'), (['cup.png', '--hints', 'bad.json'], 'bad.json, line 1'),
-    (['cup.png', '--hints', 'none.json'], 'none.json'), (['cup.png', '--only', 'none.png'], 'none.png'), (['cup.png', '--only', 'tall.png'], 'the mask has 200 x 300')])
+    (['cup.png', '--hints', 'none.json'], 'none.json'), (['cup.png', '--only', 'none.png'], 'none.png'), (['cup.png', '--only', 'tall.png'], 'the mask is 200 x 300')])
 def test_command_says_what_is_wrong(letthere, tmp_path, args, says):
     for name, size in (('cup', (300, 200)), ('two', (300, 200)), ('tall', (200, 300))): Image.new('L', size, 90).save(tmp_path/f'{name}.png')
     (tmp_path/'bad.json').write_text('hints!')

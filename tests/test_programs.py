@@ -64,7 +64,9 @@ def test_hints_for_a_tensor(colorizer):
     told = colorizer.told([Hint((45, 30), 'olivedrab')])
     expected = photo2tensor(told(coffee))
     assert not torch.equal(expected, colorizer(x)) and torch.equal(told(x), expected) and torch.equal(pickle.loads(pickle.dumps(told))(x), expected)
-    assert torch.equal(colorizer(x, hints=[Hint((45, 30), 'olivedrab')]), expected)
+    assert torch.equal(colorizer(x, hints=[Hint((45, 30), 'olivedrab')]), expected) and torch.equal(colorizer(x, hints=Hint((45, 30), 'olivedrab')), expected)
+    white = torch.full_like(x[:1], 255)
+    assert torch.equal(colorizer(x, only=white), colorizer(x)) and Hint((1, 1), 'red', reach=np.int64(50)).reach == 50
 
 def test_a_plane(colorizer): assert torch.equal(colorizer(x[0]), colorizer(x[:1])) # (H,W), as of an array
 
@@ -72,6 +74,45 @@ def test_a_plane(colorizer): assert torch.equal(colorizer(x[0]), colorizer(x[:1]
 def test_strengths_are_numbers(colorizer, wrong):
     for name in ('saturation', 'style_strength'):
         with pytest.raises(ValueError, match=f'{name} is {wrong!r}: give 0'): Colorizer(colorizer.model, **{name: wrong})
+
+def test_inside_the_autocast_of_a_program(colorizer, tmp_path):
+    "The same colours, from each way to ask for them"
+    expected = colorizer(coffee)
+    colorizer.colorize_file(coffee, tmp_path/'b.png')
+    with torch.autocast('cpu', torch.bfloat16):
+        assert Colorizer.from_pretrained('tiny', size=64)(coffee) == Colorizer.from_pretrained('tiny', size=64)([coffee])[0]
+        assert colorizer(coffee) == expected
+        colorizer.colorize_file(coffee, tmp_path/'a.png')
+        assert torch.is_autocast_enabled('cpu')
+    assert Image.open(tmp_path/'a.png') == Image.open(tmp_path/'b.png')
+
+def test_another_default_dtype_is_refused(colorizer):
+    torch.set_default_dtype(torch.float64)
+    try:
+        with pytest.raises(ValueError, match='default dtype is torch.float64: torch.set_default_dtype'): colorizer(coffee)
+        with pytest.raises(ValueError, match='default dtype is torch.float64'): Colorizer.from_pretrained('tiny')
+    finally: torch.set_default_dtype(torch.float32)
+
+def test_what_is_told_needs_no_import(tmp_path):
+    "`only`, an argument of the call, brings its chapter itself"
+    said = 'from PIL import Image; from letthere_color.inference import Colorizer; im = Image.new("L", (40, 30), 99); print(Colorizer.from_pretrained("tiny", size=32)(im, only=im).size)'
+    assert subprocess.run([sys.executable, '-c', said], capture_output=True, text=True, cwd=tmp_path).stdout == '(40, 30)\n'
+
+def test_style_from_a_tensor(colorizer):
+    china = sample_photos()['china'].resize((90,60))
+    assert Colorizer(colorizer.model, 64, style=photo2tensor(china))(coffee) == Colorizer(colorizer.model, 64, style=china)(coffee)
+    features = torch.full((1, 256), torch.nan)[:, :colorizer.model.global_features.nf]
+    with pytest.raises(ValueError, match='NaN'): Colorizer(colorizer.model, style=features)
+    with pytest.raises(ValueError, match='no style'): Colorizer(colorizer.model, style_strength=.5)
+
+@pytest.mark.parametrize('quality', [0, 101, '90', 50.5])
+def test_quality_is_a_number(colorizer, tmp_path, quality):
+    with pytest.raises(ValueError, match=f'quality is {quality!r}'): colorizer.colorize_file(coffee, tmp_path/'a.jpg', quality=quality)
+    assert not list(tmp_path.iterdir())
+
+def test_two_photos_with_one_result(colorizer, tmp_path):
+    from letthere_color.folders import colorize_files
+    with pytest.raises(ValueError, match='result of two photos'): next(colorize_files(colorizer, [(tmp_path/'a.png', tmp_path/'o.png'), (tmp_path/'b.png', str(tmp_path/'o.png'))]))
 
 def test_a_result_that_exists_is_told_first(colorizer, tmp_path, monkeypatch):
     monkeypatch.setattr(Colorizer, 'prepare', lambda *o, **kw: pytest.fail('looked at the photo'))
@@ -146,8 +187,9 @@ BAD = {
     '-1 to 1': (x/127.5 - 1, 'scale it, (x+1)/2'),
     'integers': (x.long(), 'tensor (3, 60, 90) int64: is neither uint8 nor float in [0,1]; convert it'),
     'an array of integers': (np.asarray(coffee).astype(int), 'array (60, 90, 3) int64: is neither uint8'),
-    'complex numbers': (np.ones((8,8), complex), 'complex128: is neither uint8'),
-    'words': (np.array([['a', 'b']]), 'is neither uint8'),
+    'a deep array of integers': (np.full((4,4), 60_000), '(60000 to 60000); divide it, x/65535'),
+    'complex numbers': (np.ones((8,8), complex), 'complex128: is not a photo; give (H,W)'),
+    'words': (np.array([['a', 'b']]), 'is not a photo; give (H,W)'),
     'channels last': (x.permute(1,2,0), 'permute(2,0,1)'),
     'a row': (x[0,0], 'tensor (90,) uint8: is not a photo; give (C,H,W)'),
     'two channels': (x[:2], 'with 1, 3 or 4 channels'),

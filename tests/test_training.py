@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np, pytest, torch
 from safetensors.torch import load_file
-from fastai.learner import load_learner
+from fastai.learner import Callback, load_learner
 from letthere_color.core import sample_photos
 from letthere_color.batches import PhotoBatches, toy_scenes
 from letthere_color.colorization import ModelConfig
 from letthere_color.models import build_model
-from letthere_color.training import colorizer_learner, JointLoss, Recipe, RECIPES
+from letthere_color.training import Bf16, colorizer_learner, JointLoss, Recipe, RECIPES
 from letthere_color.runs import load_recipe, RunFolder, train_colorizer
 
 from helpers import ended, hear, killed_at_call, n_calls, PATIENCE, seeded, start
@@ -72,6 +72,23 @@ def test_two_processes_match_one(tmp_path, undisturbed):
     assert same(weights(tmp_path/'run'), weights(undisturbed), atol=1e-2)  # AdamW enlarges rounding; gradients that are not averaged end 0.03 apart
     first = [(o/'history.csv').read_text().splitlines()[1] for o in (tmp_path/'run', undisturbed)]
     assert first[0] == first[1]
+
+@pytest.mark.parametrize('event', ['before_batch', 'after_pred'])
+@pytest.mark.parametrize('error', [RuntimeError, KeyboardInterrupt])
+def test_bfloat16_ends_with_a_batch_that_fails(event, error):
+    def fail(self): raise error('mine')
+    few = Recipe(ModelConfig(width=.125), epochs=1, bs=8, size=32, opt='adamw', bf16=False)
+    learn = colorizer_learner(toy_scenes(16, size=32), None, few, device='cpu')
+    failing = Callback(**{event: fail})
+    failing.order = dict(before_batch=99, after_pred=12)[event]  # where bfloat16 is on
+    learn.add_cbs([Bf16(), failing])
+    with pytest.raises(error), learn.no_bar(), learn.no_logging(): learn.fit(1)
+    assert not torch.is_autocast_enabled('cpu') and (torch.ones(2, 2)@torch.ones(2, 2)).dtype == torch.float32
+
+@pytest.mark.parametrize('wrong, says', [(dict(epochs=0), 'epochs is 0'), (dict(bs=1.5), 'bs is 1.5'), (dict(seed=-1), 'seed is -1'), (dict(min_scale=3), 'min_scale is 3'),
+    (dict(aged=-1), 'aged is -1'), (dict(lr=float('nan')), 'lr is nan'), (dict(wd='x'), "wd is 'x'"), (dict(use_color=False, alpha=0.), 'nothing to learn')])
+def test_recipes_that_make_no_sense(wrong, says):
+    with pytest.raises(ValueError, match=says): Recipe(**wrong)
 
 def test_validation_teaches_nothing(tmp_path):
     "The average of the weights, batch norm's included, is the same whatever the validation photos are; one photo is enough"
