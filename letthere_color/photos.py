@@ -97,7 +97,9 @@ def _written(source, out, size, min_std, workers):
                 if array is None: skipped[name] = why
                 else: out.write(array); found.append(cls)
     if found: return found, skipped
-    raise ValueError(f'There is no photo to learn from: {len(skipped)} files found, all grey or unreadable.')
+    where = ', '.join(map(str, source)) if isinstance(source, (list, tuple)) else source
+    what = f'its {len(skipped)} files are grey or unreadable' if skipped else 'no photo is there'
+    raise ValueError(f'{where}: nothing to learn from, {what}; name folders of colour photos or shards.')
 
 # %% ../nbs/01_photos.ipynb #2a94f677
 def load_cache(path:str|Path # Folder written by cache_photos
