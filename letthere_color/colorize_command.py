@@ -128,7 +128,7 @@ def _check(photos, output, style, strength, size, as_json, demo, frame='auto', s
     "Raises BadParameter. Does a photo come or go through a pipe?"
     if photos and demo: raise BadParameter('--demo brings a photo of its own: name none')
     if not photos and not demo: raise BadParameter('name at least one photo, or --demo')
-    first, second = photos if len(photos or ()) == 2 else ('', '')
+    first, second = photos if len(photos or ()) == 2 and not output else ('', '')
     if Path(first).is_file() and not (Path(second).exists() or glob(second) or second == '-'):
         raise BadParameter(f'{second}: no such file; if it is to be the result: -o {second}')
     if strength != 1 and not style: raise BadParameter('--style-strength is that of a --style: name one')

@@ -7,8 +7,8 @@ __all__ = ['Job', 'style_features', 'Colorizer']
 
 # %% ../nbs/07_inference.ipynb #5b5e3527
 import dataclasses
-from importlib import import_module
 from functools import partial, wraps
+from importlib import import_module
 from numbers import Integral, Real
 from pathlib import Path
 from zlib import crc32
@@ -218,7 +218,7 @@ def each(self:Colorizer, photos, # A list of what `Colorizer` takes, or a tensor
 @patch
 def told(self:Colorizer, hints=(), only=None):
     "A colorizer that knows more: the place of chapter 10a, which puts its own here."
-    import_module('letthere_color.hints')  # so this line is read once
+    import_module('letthere_color.hints')  # which replaces this function
     return self.told(hints, only)
 
 # %% ../nbs/07_inference.ipynb #e1c67217
