@@ -86,7 +86,7 @@ def _png(im, f):
     text = {k: v for k, v in getattr(im, 'text', {}).items() if k != 'XML:com.adobe.xmp'}
     raw, parts, gone, at = _raw_profiles(text), [], [], 8
     irb = raw.get('iptc') or raw.get('8bim') or b''
-    while f:
+    while f and f.seek(0) == 0 and f.read(4) == b'\x89PNG':  # or it was only made a PNG to be read
         f.seek(at)
         size, kind = struct.unpack('>I4s', f.read(8).ljust(8, b'\0'))
         if kind in (b'IEND', bytes(4)): break

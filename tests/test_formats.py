@@ -360,6 +360,7 @@ def test_bmp_of_any_bit_fields(tmp_path, bits, masks, step):
     x = sum(rgb[..., i]*(m & -m) for i, m in enumerate(masks[:3])) + masks[3]
     (tmp_path/'a.bmp').write_bytes(bmp(bits, masks, x[::-1].astype(f'<u{bits//8}')))
     for found in (np.asarray(open_photo(tmp_path/'a.bmp')), read_photo(tmp_path/'a.bmp').rows(0, 9)[..., :3]): assert np.abs(found - rgb*step).max() <= 1
+    assert read_photo(tmp_path/'a.bmp').metadata.gone == []  # its bytes are no chunks of a PNG
 
 @pytest.mark.parametrize('size', [16, 40, 64])
 def test_heads_of_os2(tmp_path, size):
